@@ -1,0 +1,27 @@
+#!/bin/sh
+# Runs one of the package's commands with the pinned Node, after its set-up. Usage: run.sh demo|test|check|bench [ARG...]
+set -eu
+cd "$(dirname "$0")/.."
+command=$1
+shift
+sh scripts/setup.sh "$command"
+# An older Node may have started npm: everything below runs on the pinned one.
+PATH="$PWD/node_modules/.bin:$PATH"
+export PATH
+
+case $command in
+demo) exec node demo/main.ts "$@" ;;
+test) exec mocha "$@" ;;
+bench) exec node bench/main.ts "$@" ;;
+check)
+  tsc -p .
+  eslint --cache --cache-location build/eslint.cache .
+  prettier --check --log-level warn .
+  clang-format --dry-run --Werror native/*.c native/*.h forwarder/xdp/*.c forwarder/xdp/*.h
+  exec mocha 'test/architecture/**/*.test.ts'
+  ;;
+*)
+  echo "run.sh: unknown command '$command': demo, test, check or bench" >&2
+  exit 2
+  ;;
+esac
