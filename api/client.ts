@@ -48,14 +48,24 @@ function send(
     const outgoing = request({ socketPath, method, path, timeout: timeoutMs }, (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }))
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
+      )
     })
     outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)))
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
       const remedy =
-        error.code === 'EACCES' ? 'run it as root' : 'is torii running here? start it with: torii run --config PATH'
+        error.code === 'EACCES'
+          ? 'run it as root'
+          : 'is torii running here? start it with: torii run --config PATH'
       reject(
-        new SystemError({ op: 'connect', code: error.code ?? 'EIO', target: socketPath, message: error.message, remedy }),
+        new SystemError({
+          op: 'connect',
+          code: error.code ?? 'EIO',
+          target: socketPath,
+          message: error.message,
+          remedy,
+        }),
       )
     })
     outgoing.end()

@@ -52,7 +52,10 @@ export async function serveApi(
   }
 }
 
-function listen(server: Server, at: { readonly socket: string } | { readonly host: string; readonly port: number }): Promise<void> {
+function listen(
+  server: Server,
+  at: { readonly socket: string } | { readonly host: string; readonly port: number },
+): Promise<void> {
   const target = 'socket' in at ? at.socket : `${at.host}:${at.port}`
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -87,7 +90,10 @@ async function respond(routes: Routes, request: IncomingMessage, response: Serve
 
 async function answer(routes: Routes, request: IncomingMessage): Promise<Reply> {
   const url = new URL(request.url ?? '/', 'http://torii')
-  const segments = url.pathname.split('/').filter((part) => part !== '').map(decodeURIComponent)
+  const segments = url.pathname
+    .split('/')
+    .filter((part) => part !== '')
+    .map(decodeURIComponent)
   // The longest route wins: /v1/backends/be1 is the route /v1/backends with the path [be1].
   for (let length = segments.length; length > 0; length -= 1) {
     const route = routes[`${request.method ?? 'GET'} /${segments.slice(0, length).join('/')}`]
@@ -98,5 +104,9 @@ async function answer(routes: Routes, request: IncomingMessage): Promise<Reply> 
       return { kind: 'problem', status: 503, message: error instanceof Error ? error.message : String(error) }
     }
   }
-  return { kind: 'problem', status: 404, message: `no such resource: ${request.method ?? ''} ${url.pathname}` }
+  return {
+    kind: 'problem',
+    status: 404,
+    message: `no such resource: ${request.method ?? ''} ${url.pathname}`,
+  }
 }

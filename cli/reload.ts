@@ -14,7 +14,11 @@ export function reloadCommand(): Command {
     .action(async (options: { socket: string }) => {
       const answer = await callApi(options.socket, 'POST', '/v1/reload', reloadSchema)
       for (const problem of answer.problems) process.stderr.write(`${problem}\n`)
-      process.stdout.write(answer.accepted ? 'documents are in force\n' : 'documents refused: the last good ones stay in force\n')
+      process.stdout.write(
+        answer.accepted
+          ? 'documents are in force\n'
+          : 'documents refused: the last good ones stay in force\n',
+      )
       process.exitCode = answer.accepted ? ExitCode.done : ExitCode.no
     })
 }

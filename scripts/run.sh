@@ -11,7 +11,11 @@ export PATH
 
 case $command in
 demo) exec node demo/main.ts "$@" ;;
-test) exec mocha "$@" ;;
+test)
+  # Files or patterns may be named: npm test -- 'test/config/**/*.test.ts'. Otherwise all run.
+  case " $*" in *" test/"*) ;; *) set -- "$@" 'test/**/*.test.ts' ;; esac
+  exec mocha "$@"
+  ;;
 bench) exec node bench/main.ts "$@" ;;
 check)
   tsc -p .
