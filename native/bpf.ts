@@ -1,0 +1,3 @@
+// Types of the addon's BPF functions.
+
+export type BpfBinding = object
