@@ -17,7 +17,7 @@ static napi_value fd_bind(napi_env env, napi_callback_info info) {
     torii_call call = torii_args(env, info);
     size_t length;
     uint8_t *name = torii_bytes(&call, 1, &length);
-    if (bind(torii_int(&call, 0), (struct sockaddr *)name, (socklen_t)length) < 0)
+    if (bind(torii_fd(&call, 0), (struct sockaddr *)name, (socklen_t)length) < 0)
         return torii_throw(env, errno, "bind", NULL);
     return torii_undefined(env);
 }
@@ -27,7 +27,7 @@ static napi_value fd_connect(napi_env env, napi_callback_info info) {
     torii_call call = torii_args(env, info);
     size_t length;
     uint8_t *name = torii_bytes(&call, 1, &length);
-    int result = connect(torii_int(&call, 0), (struct sockaddr *)name, (socklen_t)length);
+    int result = connect(torii_fd(&call, 0), (struct sockaddr *)name, (socklen_t)length);
     if (result < 0 && errno != EINPROGRESS)
         return torii_throw(env, errno, "connect", NULL);
     napi_value value;
@@ -37,7 +37,7 @@ static napi_value fd_connect(napi_env env, napi_callback_info info) {
 
 static napi_value fd_listen(napi_env env, napi_callback_info info) {
     torii_call call = torii_args(env, info);
-    if (listen(torii_int(&call, 0), torii_int(&call, 1)) < 0)
+    if (listen(torii_fd(&call, 0), torii_int(&call, 1)) < 0)
         return torii_throw(env, errno, "listen", NULL);
     return torii_undefined(env);
 }
@@ -45,7 +45,7 @@ static napi_value fd_listen(napi_env env, napi_callback_info info) {
 /* The accepted descriptor, or -1 when nobody waits any more. */
 static napi_value fd_accept(napi_env env, napi_callback_info info) {
     torii_call call = torii_args(env, info);
-    int fd = accept4(torii_int(&call, 0), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(torii_fd(&call, 0), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
         return torii_throw(env, errno, "accept", NULL);
     return torii_number(env, fd);
@@ -53,7 +53,7 @@ static napi_value fd_accept(napi_env env, napi_callback_info info) {
 
 static napi_value fd_close(napi_env env, napi_callback_info info) {
     torii_call call = torii_args(env, info);
-    close(torii_int(&call, 0));
+    close(torii_fd(&call, 0));
     return torii_undefined(env);
 }
 
@@ -61,7 +61,7 @@ static napi_value fd_setsockopt(napi_env env, napi_callback_info info) {
     torii_call call = torii_args(env, info);
     size_t length;
     uint8_t *value = torii_bytes(&call, 3, &length);
-    if (setsockopt(torii_int(&call, 0), torii_int(&call, 1), torii_int(&call, 2), value, (socklen_t)length) <
+    if (setsockopt(torii_fd(&call, 0), torii_int(&call, 1), torii_int(&call, 2), value, (socklen_t)length) <
         0)
         return torii_throw(env, errno, "setsockopt", NULL);
     return torii_undefined(env);
@@ -73,7 +73,7 @@ static napi_value fd_getsockopt(napi_env env, napi_callback_info info) {
     size_t size;
     uint8_t *value = torii_bytes(&call, 3, &size);
     socklen_t length = (socklen_t)size;
-    if (getsockopt(torii_int(&call, 0), torii_int(&call, 1), torii_int(&call, 2), value, &length) < 0)
+    if (getsockopt(torii_fd(&call, 0), torii_int(&call, 1), torii_int(&call, 2), value, &length) < 0)
         return torii_throw(env, errno, "getsockopt", NULL);
     return torii_number(env, length);
 }
@@ -86,7 +86,7 @@ static napi_value socket_name(napi_env env, napi_callback_info info, name_functi
     size_t size;
     uint8_t *name = torii_bytes(&call, 1, &size);
     socklen_t length = (socklen_t)size;
-    if (function(torii_int(&call, 0), (struct sockaddr *)name, &length) < 0)
+    if (function(torii_fd(&call, 0), (struct sockaddr *)name, &length) < 0)
         return torii_throw(env, errno, what, NULL);
     return torii_number(env, length);
 }
@@ -117,7 +117,7 @@ static napi_value fd_recvmsg(napi_env env, napi_callback_info info) {
             napi_ok ||
         type != napi_int32_array || count < 3)
         return torii_throw(env, EINVAL, "recvmsg", "the fifth argument is an Int32Array of 3");
-    ssize_t received = recvmsg(torii_int(&call, 0), &message, 0);
+    ssize_t received = recvmsg(torii_fd(&call, 0), &message, 0);
     if (received < 0)
         return torii_number(env, -errno);
     lengths[0] = (int32_t)message.msg_namelen;
@@ -137,7 +137,7 @@ static napi_value fd_sendmsg(napi_env env, napi_callback_info info) {
     message.msg_namelen = (socklen_t)name_length;
     message.msg_control = torii_bytes(&call, 3, &control_length);
     message.msg_controllen = control_length;
-    ssize_t sent = sendmsg(torii_int(&call, 0), &message, MSG_NOSIGNAL);
+    ssize_t sent = sendmsg(torii_fd(&call, 0), &message, MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN)
         return torii_throw(env, errno, "sendmsg", NULL);
     return torii_number(env, (double)sent);

@@ -7,40 +7,55 @@ export type WatchHandle = Brand<object, 'WatchHandle'>
 /** What the addon throws: `code` as in EADDRINUSE, `syscall` as in bind. */
 export type AddonError = Error & { readonly code: string; readonly errno: number; readonly syscall: string }
 
+export function isAddonError(error: unknown): error is AddonError {
+  return error instanceof Error && 'code' in error && 'errno' in error && 'syscall' in error
+}
+
 /** Bits of `watch`. */
 export const readiness = { readable: 1, writable: 2 } as const
 
-export interface FdBinding {
+export type FdBinding = {
   /** Always non-blocking and close-on-exec. */
-  socket(domain: number, type: number, protocol: number): number
-  bind(fd: number, name: Uint8Array): void
+  readonly socket: (domain: number, type: number, protocol: number) => number
+  readonly bind: (fd: number, name: Uint8Array) => void
   /** True if connected at once, false while in progress. */
-  connect(fd: number, name: Uint8Array): boolean
-  listen(fd: number, backlog: number): void
+  readonly connect: (fd: number, name: Uint8Array) => boolean
+  readonly listen: (fd: number, backlog: number) => void
   /** -1 when nobody waits. */
-  accept(fd: number): number
-  close(fd: number): void
-  setsockopt(fd: number, level: number, option: number, value: Uint8Array): void
+  readonly accept: (fd: number) => number
+  readonly close: (fd: number) => void
+  readonly setsockopt: (fd: number, level: number, option: number, value: Uint8Array) => void
   /** Fills `value`, returns the length. */
-  getsockopt(fd: number, level: number, option: number, value: Uint8Array): number
-  getsockname(fd: number, name: Uint8Array): number
-  getpeername(fd: number, name: Uint8Array): number
+  readonly getsockopt: (fd: number, level: number, option: number, value: Uint8Array) => number
+  /** Fills `name`, returns the length. */
+  readonly getsockname: (fd: number, name: Uint8Array) => number
+  readonly getpeername: (fd: number, name: Uint8Array) => number
   /** Bytes received or a negative errno; `lengths` gets the lengths of name and control and the flags. */
-  recvmsg(
+  readonly recvmsg: (
     fd: number,
     data: Uint8Array,
     name: Uint8Array | undefined,
     control: Uint8Array | undefined,
     lengths: Int32Array,
-  ): number
+  ) => number
   /** Bytes sent, -1 when the buffer is full. */
-  sendmsg(fd: number, data: Uint8Array, name: Uint8Array | undefined, control: Uint8Array | undefined): number
+  readonly sendmsg: (
+    fd: number,
+    data: Uint8Array,
+    name: Uint8Array | undefined,
+    control: Uint8Array | undefined,
+  ) => number
   /** 0 if there is no such interface. */
-  ifindex(name: string): number
+  readonly ifindex: (name: string) => number
   /** `callback(status, events)`: a negative status is an error to be drained from the socket; the watch goes on. */
-  watch(fd: number, events: number, callback: (status: number, events: number) => void): WatchHandle
-  modify(handle: WatchHandle, events: number): void
-  unwatch(handle: WatchHandle): void
+  readonly watch: (
+    fd: number,
+    events: number,
+    callback: (status: number, events: number) => void,
+  ) => WatchHandle
+  readonly modify: (handle: WatchHandle, events: number) => void
+  /** Ends the watch; close the descriptor or hand it on no earlier than in the next `setImmediate`. */
+  readonly unwatch: (handle: WatchHandle) => void
   /** Whether the watch alone keeps the process running (it does until told otherwise). */
-  keep(handle: WatchHandle, keep: boolean): void
+  readonly keep: (handle: WatchHandle, keep: boolean) => void
 }

@@ -27,6 +27,21 @@ static inline int32_t torii_int(const torii_call *call, size_t index) {
     return value;
 }
 
+/* -1, which no system call accepts, where the argument is not a number. */
+static inline int torii_fd(const torii_call *call, size_t index) {
+    int32_t value = -1;
+    if (index < call->argc)
+        napi_get_value_int32(call->env, call->argv[index], &value);
+    return value;
+}
+
+static inline bool torii_bool(const torii_call *call, size_t index) {
+    bool value = false;
+    if (index < call->argc)
+        napi_get_value_bool(call->env, call->argv[index], &value);
+    return value;
+}
+
 static inline uint32_t torii_uint(const torii_call *call, size_t index) {
     uint32_t value = 0;
     if (index < call->argc)

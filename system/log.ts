@@ -23,6 +23,7 @@ export function createLog(level: LogLevel, base: object, stream?: DestinationStr
     level,
     base: { ...base },
     redact,
+    serializers: { error: pino.stdSerializers.err },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   }

@@ -8,7 +8,7 @@ type Outcome = { readonly status: number; readonly stdout: string; readonly stde
 
 function nft(argv: readonly string[], input?: string): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn('nft', argv, { stdio: ['pipe', 'pipe', 'pipe'] })
+    const child = spawn('nft', argv, { stdio: 'pipe', env: { ...process.env, LC_ALL: 'C' } })
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
@@ -38,21 +38,28 @@ function nft(argv: readonly string[], input?: string): Promise<Outcome> {
   })
 }
 
+/** nft's own words, which name the line of the ruleset. */
+function refusal(target: string, stderr: string): SystemError {
+  const remedy = /not permitted/.test(stderr) ? 'needs CAP_NET_ADMIN: run as root' : undefined
+  const message = stderr.trim().split('\n').slice(0, 3).join(' ')
+  return new SystemError({
+    op: 'nft',
+    code: remedy === undefined ? 'EINVAL' : 'EPERM',
+    target,
+    message,
+    remedy,
+  })
+}
+
 export const systemNftables: Nftables = {
   async apply(ruleset) {
     const { status, stderr } = await nft(['-f', '-'], ruleset)
-    if (status === 0) return
-    const remedy = /not permitted/.test(stderr) ? 'needs CAP_NET_ADMIN: run as root' : undefined
-    throw new SystemError({
-      op: 'nft',
-      code: 'EINVAL',
-      target: 'ruleset',
-      message: stderr.trim().split('\n').slice(0, 3).join(' '),
-      remedy,
-    })
+    if (status !== 0) throw refusal('ruleset', stderr)
   },
   async list(family, table) {
-    const { status, stdout } = await nft(['list', 'table', family, table])
-    return status === 0 ? stdout : undefined
+    const { status, stdout, stderr } = await nft(['list', 'table', family, table])
+    if (status === 0) return stdout
+    if (/No such file or directory/.test(stderr)) return undefined
+    throw refusal(`table ${family} ${table}`, stderr)
   },
 }

@@ -1,7 +1,7 @@
-// sockaddr_in and sockaddr_in6 as bytes (little-endian hosts), and integer socket options.
+// sockaddr_in and sockaddr_in6 as bytes (little-endian hosts), and how endpoints read in messages.
 
 import { endianness } from 'node:os'
-import { type Ip, ipFromBytes, ipToBytes } from '../net/ip.ts'
+import { formatIp, type Ip, ipFromBytes, ipToBytes } from '../net/ip.ts'
 import { type Endpoint } from './ports.ts'
 
 if (endianness() !== 'LE') throw new Error('torii supports little-endian machines only')
@@ -13,7 +13,12 @@ export function addressFamily(ip: Ip): number {
   return ip.family === 4 ? AF_INET : AF_INET6
 }
 
-/** 16 or 28 bytes; `scopeId` matters for link-local IPv6 alone. */
+/** fe80::/10, which means something only together with an interface. */
+export function isLinkLocal(ip: Ip): boolean {
+  return ip.family === 6 && ip.value >> 118n === 0xfe80n >> 6n
+}
+
+/** 16 or 28 bytes; `scopeId` is the interface of a link-local address. */
 export function encodeSockaddr({ ip, port }: Endpoint, scopeId = 0): Uint8Array {
   const bytes = Buffer.alloc(ip.family === 4 ? 16 : 28)
   bytes.writeUInt16LE(addressFamily(ip), 0)
@@ -29,9 +34,7 @@ export function decodeSockaddr(bytes: Uint8Array): Endpoint {
   return { ip: ipFromBytes(ip), port: view.readUInt16BE(2) }
 }
 
-/** An `int` option value. */
-export function intOption(value: number): Uint8Array {
-  const bytes = Buffer.alloc(4)
-  bytes.writeInt32LE(value)
-  return bytes
+/** `192.0.2.1:179`, `[2001:db8::1]:179`. */
+export function formatEndpoint({ ip, port }: Endpoint): string {
+  return ip.family === 4 ? `${formatIp(ip)}:${port}` : `[${formatIp(ip)}]:${port}`
 }
