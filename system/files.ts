@@ -88,7 +88,11 @@ function nearestDirectory(path: string): string {
 }
 
 function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    return false
+  }
 }
 
 function open(directory: string, onEvent: () => void): readonly FSWatcher[] {
