@@ -38,8 +38,11 @@ export type TargetStatus = {
 }
 
 export interface Health {
-  /** The whole set of targets, every time. What stays keeps its state. */
-  set(targets: readonly HealthTarget[]): void
+  /**
+   * The whole set of targets, every time; what stays keeps its state. `vips` are further VIPs of this node that have
+   * no target: packets for them are kept from being routed on as well.
+   */
+  set(targets: readonly HealthTarget[], vips?: readonly Ip[]): void
   /** In the order of `set`. */
   status(): readonly TargetStatus[]
   /** False for a pair that is not a target, or has no result yet. Several services at one VIP: all must be up. */
