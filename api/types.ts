@@ -14,6 +14,8 @@ const backendStatus = z.object({
   detail: z.string(),
   /** Share of the table's rows, 0 to 1. */
   share: z.number(),
+  /** Why this node cannot send to it: its next hop is not known. */
+  unresolved: z.string().optional(),
 })
 
 const vipStatus = z.object({

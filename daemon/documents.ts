@@ -23,7 +23,7 @@ export type Documents = {
 }
 
 /** What only the host can tell of a configuration: an interface that does not exist, for example. */
-export type HostCheck = (config: Config) => Promise<readonly Problem[]>
+export type HostCheck = (config: Config, inForce: Config | undefined) => Promise<readonly Problem[]>
 
 /** `paths` are files and directories; nothing is in force until the first good `load`. */
 export function createDocuments(
@@ -51,7 +51,7 @@ export function createDocuments(
       if (read.kind === 'refused') return refuse(read.problems)
       const parsed = parseDocuments(read.sources)
       if (parsed.kind === 'refused') return refuse(parsed.problems)
-      const found = await hostCheck(parsed.config)
+      const found = await hostCheck(parsed.config, current?.config)
       if (found.length > 0) return refuse(found)
 
       const warnings = parsed.warnings.map(formatProblem)
