@@ -20,8 +20,8 @@ struct flow4 {
 };
 
 /* The flow that an ICMP error is about, from the packet that it quotes: one that the VIP has sent. */
-static __always_inline int quoted_flow4(void *quote, void *end, __u32 room, struct vip_key *key,
-                                        struct flow4 *flow) {
+static __always_inline enum reason quoted_flow4(void *quote, void *end, __u32 room, struct vip_key *key,
+                                                struct flow4 *flow) {
     struct iphdr *ip = quote;
     if (room < sizeof(*ip) || (void *)(ip + 1) > end)
         return BAD_QUOTE;
@@ -44,8 +44,8 @@ static __always_inline int quoted_flow4(void *quote, void *end, __u32 room, stru
     return ip->protocol == IPPROTO_ICMP && *(__u8 *)l4 == ICMP4_ECHO_REPLY ? FORWARDED : BAD_QUOTE;
 }
 
-static __always_inline int icmp_flow4(void *message, void *end, __u32 room, struct vip_key *key,
-                                      struct flow4 *flow) {
+static __always_inline enum reason icmp_flow4(void *message, void *end, __u32 room, struct vip_key *key,
+                                              struct flow4 *flow) {
     struct icmp *icmp = message;
     if (room < sizeof(*icmp) || (void *)(icmp + 1) > end)
         return MALFORMED;
@@ -60,14 +60,14 @@ static __always_inline int icmp_flow4(void *message, void *end, __u32 room, stru
     return UNSUPPORTED_ICMP;
 }
 
-static __always_inline int forward_ipv4(struct xdp_md *ctx, void *l3, void *end) {
+static __always_inline enum reason forward_ipv4(void *l3, void *end, const struct real **chosen) {
     struct iphdr *ip = l3;
     if ((void *)(ip + 1) > end)
-        return finish(NOT_VIP);
+        return NOT_VIP;
     struct vip_key key = {.addr = {ip->daddr}, .family = 4};
     __u32 header = ip->ihl * 4;
     __u32 total = bpf_ntohs(ip->tot_len);
-    if (ip->version != 4 || header < sizeof(*ip) || total < header || total > end - l3)
+    if (ip->version != 4 || header < sizeof(*ip) || total < header || (void *)ip + total > end)
         return refuse(&key, MALFORMED);
     if (ip->frag_off & bpf_htons(IPV4_FRAGMENT))
         return refuse(&key, FRAGMENT);
@@ -75,62 +75,63 @@ static __always_inline int forward_ipv4(struct xdp_md *ctx, void *l3, void *end)
     struct flow4 flow = {.source = ip->saddr, .protocol = ip->protocol};
     struct vip *vip;
     __u32 room = total - header;
-    void *l4 = l3 + header;
+    void *l4 = (void *)ip + header;
+    __u16 *check = l4;
     switch (ip->protocol) {
     case IPPROTO_TCP:
-    case IPPROTO_UDP:
-        if (room < (ip->protocol == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr)) ||
-            l4 + sizeof(struct udphdr) > end)
+        if (room < sizeof(struct tcphdr) || l4 + sizeof(struct tcphdr) > end)
             return refuse(&key, MALFORMED);
+        check = &((struct tcphdr *)l4)->check;
+        break;
+    case IPPROTO_UDP:
+        if (room < sizeof(struct udphdr) || l4 + sizeof(struct udphdr) > end)
+            return refuse(&key, MALFORMED);
+        check = &((struct udphdr *)l4)->check;
+        break;
+    case IPPROTO_ICMP: /* no pseudo header: its checksum does not change */
+        break;
+    default:
+        return refuse(&key, UNSUPPORTED_PROTOCOL);
+    }
+    if (ip->protocol != IPPROTO_ICMP) {
         flow.ports = *(__u32 *)l4;
         key.port = flow.ports >> 16;
         key.protocol = ip->protocol;
         vip = bpf_map_lookup_elem(&vips, &key);
         if (!vip)
             return refuse(&key, PORT_NOT_SERVED);
-        break;
-    case IPPROTO_ICMP:
+    } else {
         vip = lookup_address(&key);
         if (!vip)
-            return finish(NOT_VIP);
-        int reason = icmp_flow4(l4, end, room, &key, &flow);
+            return NOT_VIP;
+        enum reason reason = icmp_flow4(l4, end, room, &key, &flow);
         if (reason != FORWARDED)
-            return finish(reason);
+            return reason;
         if (key.protocol != 0)
             vip = bpf_map_lookup_elem(&vips, &key);
         if (!vip)
-            return finish(PORT_NOT_SERVED);
-        break;
-    default:
-        return refuse(&key, UNSUPPORTED_PROTOCOL);
+            return PORT_NOT_SERVED;
     }
 
     if (ip->saddr == ip->daddr)
-        return finish(LAND);
+        return LAND;
     if (ip->ttl <= 1)
-        return finish(TTL_EXPIRED);
+        return TTL_EXPIRED;
     const struct settings *config = load_settings();
     if (!config)
-        return finish(NO_REAL_UP);
+        return NO_REAL_UP;
     __u32 hash = hash_ipv4(config->hash_key, flow.source, ip->daddr, flow.ports, flow.protocol);
     const struct real *real = select_real(config, vip, hash);
     if (!real)
-        return finish(NO_REAL_UP);
+        return NO_REAL_UP;
     if (real->ifindex == 0)
-        return finish(NO_NEXT_HOP);
+        return NO_NEXT_HOP;
 
     __u64 change = rewrite_ipv4(ip, vip, real);
-    if (ip->protocol == IPPROTO_TCP) {
-        struct tcphdr *tcp = l4;
-        if ((void *)(tcp + 1) > end)
-            return finish(MALFORMED);
-        tcp->check = update_checksum(tcp->check, change);
-    } else if (ip->protocol == IPPROTO_UDP) {
-        struct udphdr *udp = l4;
-        if ((void *)(udp + 1) > end)
-            return finish(MALFORMED);
-        udp->check = update_udp_checksum(udp->check, change);
-    }
-    finish(FORWARDED);
-    return transmit(ctx, real);
+    if (ip->protocol == IPPROTO_TCP)
+        *check = update_checksum(*check, change);
+    else if (ip->protocol == IPPROTO_UDP)
+        *check = update_udp_checksum(*check, change);
+    *chosen = real;
+    return FORWARDED;
 }

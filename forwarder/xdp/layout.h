@@ -2,6 +2,7 @@
 #pragma once
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include <stdbool.h>
 
 #define MAX_VIPS       65536
 #define MAX_TABLES     4096

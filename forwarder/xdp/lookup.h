@@ -1,14 +1,6 @@
-/* Map lookups, and what a packet ends with. */
+/* Map lookups: what is a VIP, and which real gets a flow. */
 #pragma once
 #include "layout.h"
-
-/* Counts the packet under its reason, which decides what becomes of it unless it is forwarded. */
-static __always_inline int finish(__u32 reason) {
-    __u64 *counter = bpf_map_lookup_elem(&counters, &reason);
-    if (counter)
-        ++*counter;
-    return reason == NOT_VIP || reason == NEIGHBOUR_DISCOVERY ? XDP_PASS : XDP_DROP;
-}
 
 /* The entry of the address as such; `key` holds the address. */
 static __always_inline struct vip *lookup_address(struct vip_key *key) {
@@ -17,9 +9,10 @@ static __always_inline struct vip *lookup_address(struct vip_key *key) {
     return bpf_map_lookup_elem(&vips, key);
 }
 
-/* A packet that is not forwarded for `reason`: dropped if it is for a VIP, otherwise the host's. */
-static __always_inline int refuse(struct vip_key *key, enum reason reason) {
-    return finish(lookup_address(key) ? reason : NOT_VIP);
+/* Why a packet is not forwarded: `reason` if it is for a VIP, otherwise it is the host's. Never on the fast
+ * path. */
+static __noinline enum reason refuse(struct vip_key *key, enum reason reason) {
+    return lookup_address(key) ? reason : NOT_VIP;
 }
 
 static __always_inline const struct settings *load_settings(void) {

@@ -59,9 +59,3 @@ static __always_inline __u64 rewrite_ipv6(struct ipv6hdr *ip, const struct vip *
     __builtin_memcpy(destination, real->addr, 16);
     return address;
 }
-
-/* Sends the frame to the real's next hop. */
-static __always_inline int transmit(struct xdp_md *ctx, const struct real *real) {
-    __builtin_memcpy((void *)(long)ctx->data, real->macs, 12);
-    return real->ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(real->ifindex, 0);
-}
