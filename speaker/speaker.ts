@@ -9,6 +9,7 @@ import { type PeerStatus } from './status.ts'
 
 export type { Announcement, Community, LargeCommunity } from './announcement.ts'
 export type { PeerConfig } from './bgp/peer-config.ts'
+export { createSpeaker } from './speaker-driver.ts'
 export type { FamilyStatus, MessageCounters, PeerError, PeerState, PeerStatus } from './status.ts'
 
 export type SpeakerEvent =

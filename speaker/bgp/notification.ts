@@ -16,7 +16,7 @@ export type Notification = {
   readonly data: Uint8Array
 }
 
-/** A notification to send and what was found, for the log: which field, what value, what was expected. */
+/** A notification to send and what was found, for the log: which field, what value, what was expected. Empty: it says all. */
 export type BgpError = { readonly notification: Notification; readonly text: string }
 
 /** Thrown inside the codec only; its doors turn it into a value. */
@@ -32,6 +32,14 @@ export class Malformed extends Error {
 
 export function notification(code: number, subcode = 0, data: Uint8Array = new Uint8Array()): Notification {
   return { kind: 'notification', code, subcode, data }
+}
+
+/** Cease / Administrative Shutdown that tells the neighbour's operator why (RFC 9003 §2): at most 255 octets of UTF-8. */
+export function administrativeShutdown(text: string): Notification {
+  const octets = new Uint8Array(255)
+  const { written } = new TextEncoder().encodeInto(text, octets)
+  const data = Uint8Array.of(written, ...octets.subarray(0, written))
+  return notification(errorCode.cease, cease.administrativeShutdown, data)
 }
 
 export function encodeNotificationBody(message: Notification): Uint8Array {

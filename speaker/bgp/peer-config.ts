@@ -109,6 +109,11 @@ export function sessionDiffers(before: Peer, after: Peer): boolean {
   return sessionKey(before) !== sessionKey(after)
 }
 
+/** Whether an attempt to connect under way for `before` is to be begun anew for `after`. */
+export function diallingDiffers(before: Peer, after: Peer): boolean {
+  return before.passive !== after.passive || before.connectTimeMs !== after.connectTimeMs
+}
+
 function sessionKey(peer: Peer): string {
   return JSON.stringify([
     peer.localAsn,

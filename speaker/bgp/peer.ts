@@ -52,6 +52,8 @@ export type PeerInput =
   | { readonly kind: 'start' }
   /** Ends everything; the NOTIFICATION goes to whoever is connected, none: TCP is just closed. */
   | { readonly kind: 'stop'; readonly error: BgpError | undefined }
+  /** The peer's parameters changed in a way that does not cost a session: they apply to the next attempt. */
+  | { readonly kind: 'reconfigured' }
   | { readonly kind: 'connected' }
   | { readonly kind: 'connectFailed' }
   | { readonly kind: 'accepted' }
@@ -75,6 +77,11 @@ export const idleHoldMs = { first: 1_000, most: 60_000 }
 /** A session that lived this long ends the row of failures. */
 export const stableMs = 60_000
 
+/** How long TCP may try: less than the shortest ConnectRetryTime, so that the reason of a failure is heard of. */
+export function connectTimeoutMs(peer: Peer): number {
+  return 0.7 * peer.connectTimeMs
+}
+
 const off: Dial = { phase: 'off' }
 const roles: readonly Role[] = ['active', 'passive']
 
@@ -95,9 +102,9 @@ export function stepPeer(machine: PeerMachine, input: PeerInput, context: StepCo
     case 'connected':
       return onConnected(machine, context)
     case 'connectFailed':
-      return machine.dial.phase === 'connecting'
-        ? still({ ...machine, dial: hasConnection(machine) ? off : wait(context) })
-        : still(machine)
+      return onConnectFailed(machine)
+    case 'reconfigured':
+      return onReconfigured(machine, context)
     case 'accepted':
       return onAccepted(machine, context)
     case 'connection':
@@ -167,6 +174,21 @@ function onTick(machine: PeerMachine, context: StepContext): PeerStep {
   }
   for (const role of roles) step = then(step, (next) => onConnection(next, role, { kind: 'tick' }, context))
   return step
+}
+
+// The ConnectRetryTimer goes on, so that attempts are evenly spaced however they fail.
+function onConnectFailed(machine: PeerMachine): PeerStep {
+  if (machine.dial.phase !== 'connecting') return still(machine)
+  const { retryAt } = machine.dial
+  return still({ ...machine, dial: hasConnection(machine) ? off : { phase: 'waiting', retryAt } })
+}
+
+function onReconfigured(machine: PeerMachine, context: StepContext): PeerStep {
+  const { phase } = machine.dial
+  if (phase !== 'connecting' && phase !== 'waiting') return still(machine)
+  const cancel: readonly PeerOutput[] = phase === 'connecting' ? [{ kind: 'cancelConnect' }] : []
+  const again = dial(machine, context)
+  return { machine: again.machine, outputs: [...cancel, ...again.outputs] }
 }
 
 function onConnected(machine: PeerMachine, context: StepContext): PeerStep {
