@@ -3,6 +3,7 @@
 import { hostname } from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { runDaemon } from '../daemon/daemon.ts'
+import { type LogLevel } from '../system/log.ts'
 import { socketOption } from './socket.ts'
 
 type Options = {
@@ -12,7 +13,7 @@ type Options = {
   readonly state: string
   readonly bpffs: string
   readonly listen?: { readonly host: string; readonly port: number }
-  readonly logLevel: string
+  readonly logLevel: LogLevel
 }
 
 const help = `

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander'
 import { callApi } from '../api/client.ts'
-import { traceSchema, type Trace } from '../api/types.ts'
+import { type FlowQuery, traceSchema, type Trace } from '../api/types.ts'
 import { traceOffline } from '../daemon/offline.ts'
 import { ExitCode } from './exit.ts'
 import { parseFlow } from './flow.ts'
@@ -27,6 +27,15 @@ function render(trace: Trace): string {
   return [...lines, 'why', ...trace.why.map((reason) => `  ${reason}`), ''].join('\n')
 }
 
+function queryOf(flow: FlowQuery): string {
+  const { sourcePort, destinationPort, ...texts } = flow
+  return new URLSearchParams({
+    ...texts,
+    sourcePort: String(sourcePort),
+    destinationPort: String(destinationPort),
+  }).toString()
+}
+
 export function traceCommand(): Command {
   return new Command('trace')
     .description('which VIP, row, backend, DSCP and next hop a flow gets on this node, and why')
@@ -45,12 +54,7 @@ export function traceCommand(): Command {
         const flow = parseFlow(source, destination)
         const trace =
           options.config === undefined
-            ? await callApi(
-                options.socket,
-                'GET',
-                `/v1/trace?${new URLSearchParams(Object.entries(flow).map(([key, value]) => [key, String(value)])).toString()}`,
-                traceSchema,
-              )
+            ? await callApi(options.socket, 'GET', `/v1/trace?${queryOf(flow)}`, traceSchema)
             : await traceOffline(options.config, flow)
         process.stdout.write(options.json === true ? `${JSON.stringify(trace, null, 2)}\n` : render(trace))
         process.exitCode = trace.verdict === 'forward' ? ExitCode.done : ExitCode.no
