@@ -29,19 +29,27 @@ export function rowOf(tuple: Tuple, key: Uint8Array, tableSize: number): number 
 
 /** 32 bits over the five fields; `key` is 16 bytes. Throws `RangeError` on another length. */
 export function flowHash(tuple: Tuple, key: Uint8Array): number {
-  if (key.length !== 16) throw new RangeError(`hash key of ${key.length} bytes, not 16`)
-  const view = new DataView(key.buffer, key.byteOffset, key.byteLength)
-  const k0 = view.getUint32(0, true)
-  const k1 = view.getUint32(4, true)
-  const k2 = view.getUint32(8, true)
-  const k3 = view.getUint32(12, true)
+  const [k0, k1, k2, k3] = keyWords(key)
   const source = addressWord(tuple.source, [k0, k1, k2, k3])
   const destination = addressWord(tuple.destination, [k3, k2, k1, k0])
   const ports = (swap16(tuple.sourcePort) | (swap16(tuple.destinationPort) << 16)) >>> 0
   return mix(foldedSum([source + k0, ports + k1], [destination + k2, tuple.protocol + k3]))
 }
 
-function addressWord(ip: Ip, key: readonly [number, number, number, number]): number {
+export type KeyWords = readonly [number, number, number, number]
+
+/**
+ * The four words that a key of 16 bytes stands for. The first digits of π are mixed in, because a word of zero would
+ * let a zero in an address blot out the field that it is multiplied with. Throws `RangeError` on another length.
+ */
+export function keyWords(key: Uint8Array): KeyWords {
+  if (key.length !== 16) throw new RangeError(`hash key of ${key.length} bytes, not 16`)
+  const view = new DataView(key.buffer, key.byteOffset, key.byteLength)
+  const word = (index: number, pi: number): number => (view.getUint32(4 * index, true) ^ pi) >>> 0
+  return [word(0, 0x243f6a88), word(1, 0x85a308d3), word(2, 0x13198a2e), word(3, 0x03707344)]
+}
+
+function addressWord(ip: Ip, key: KeyWords): number {
   const word = (index: number): number => swap32(Number((ip.value >> BigInt(96 - 32 * index)) & 0xffff_ffffn))
   if (ip.family === 4) return swap32(Number(ip.value))
   return foldedSum([word(0) + key[0], word(1) + key[1]], [word(2) + key[2], word(3) + key[3]])

@@ -50,7 +50,7 @@ struct real {
 };
 
 struct settings {
-    __u32 hash_key[4]; /* the 16 bytes of the key, read as little-endian words */
+    __u32 hash_key[4]; /* keyWords() of ../hash.ts */
     __u32 table_size;
 };
 

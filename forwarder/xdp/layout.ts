@@ -3,7 +3,15 @@
 
 import { ipFromBytes, ipToBytes } from '../../net/ip.ts'
 import { macFromBytes, macToBytes } from '../../net/mac.ts'
-import { type RealEntry, type Reason, type VipEntry, type VipKey, reasons } from '../image.ts'
+import { keyWords } from '../hash.ts'
+import {
+  type DatapathImage,
+  type RealEntry,
+  type Reason,
+  type VipEntry,
+  type VipKey,
+  reasons,
+} from '../image.ts'
 
 /** File name of the object under prebuilds/bpf, and the program's name in it. */
 export const objectName = 'torii.bpf.o'
@@ -89,23 +97,16 @@ export function decodeReal(bytes: Uint8Array, family: 4 | 6): RealEntry {
   }
 }
 
-/** `hashKey` is 16 bytes. Throws `RangeError` on another length. */
-export function encodeSettings(settings: {
-  readonly hashKey: Uint8Array
-  readonly tableSize: number
-}): Uint8Array {
-  if (settings.hashKey.length !== 16) throw new RangeError(`hash key of ${settings.hashKey.length} bytes`)
+/** `hashKey` is 16 bytes, stored as the words that the hash makes of it. Throws `RangeError` on another length. */
+export function encodeSettings({
+  hashKey,
+  tableSize,
+}: Pick<DatapathImage, 'hashKey' | 'tableSize'>): Uint8Array {
   const bytes = new Uint8Array(maps.settings.valueSize)
-  bytes.set(settings.hashKey)
-  view(bytes).setUint32(16, settings.tableSize, true)
+  const out = view(bytes)
+  for (const [index, word] of [...keyWords(hashKey), tableSize].entries())
+    out.setUint32(4 * index, word, true)
   return bytes
-}
-
-export function decodeSettings(bytes: Uint8Array): {
-  readonly hashKey: Uint8Array
-  readonly tableSize: number
-} {
-  return { hashKey: bytes.slice(0, 16), tableSize: view(bytes).getUint32(16, true) }
 }
 
 /** All rows as the inner map's values one after the other: entries are 4 bytes each in a batch update. */
