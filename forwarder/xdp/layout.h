@@ -61,7 +61,10 @@ struct {
     __type(value, struct vip);
 } vips SEC(".maps");
 
-/* One Maglev table: row to index into `reals`. Its size is set before loading; all tables have the same. */
+/*
+ * One Maglev table: row to index into `reals`. All have the size of the template that is given to libbpf
+ * before loading (bpf_map__set_inner_map_fd: bpf_map__set_max_entries of an inner map crashes libbpf 1.1).
+ */
 struct table {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, DEFAULT_ROWS);

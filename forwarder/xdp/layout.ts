@@ -26,7 +26,10 @@ export const maps = {
   counters: { name: 'counters', keySize: 4, valueSize: 8, maxEntries: reasons.length },
 } as const
 
-/** The inner map's rows where nobody sets another size before loading. */
+/**
+ * Rows of the inner map unless another template is set before loading, by `bpf_map__set_inner_map_fd`:
+ * `bpf_map__set_max_entries` of an inner map crashes libbpf 1.1. An inner map of another size is refused later.
+ */
 export const defaultTableSize = 65537
 
 /** A key of the array maps. */
