@@ -1,0 +1,123 @@
+// Connections that neighbours open: who is taken, who is not, by which key.
+
+import assert from 'node:assert/strict'
+import { type Ip, ip } from '../../net/ip.ts'
+import { notification } from '../../speaker/bgp/notification.ts'
+import { createSpeaker, type PeerConfig } from '../../speaker/speaker.ts'
+import { peerConfig } from './bgp/peers.ts'
+import { callUp, settle } from './neighbour.ts'
+import { useSpeaker, passive, silent, told, vip } from './use-speaker.ts'
+
+describe('the speaker', () => {
+  const on = useSpeaker()
+
+  describe('that listens', () => {
+    it('takes the connection of its neighbour', async () => {
+      on.speaker.announce([vip])
+      on.speaker.setPeers([passive])
+      await settle()
+      const call = await callUp(on.network.host('10.0.0.2'), '10.0.0.1')
+      call.establish()
+      await settle()
+      assert.equal(on.status().state, 'established')
+      assert.deepEqual(told(call.messages), ['+198.51.100.1/32'])
+    })
+
+    it('closes at once to those it does not know', async () => {
+      on.speaker.setPeers([passive])
+      await settle()
+      const stranger = await callUp(on.network.host('10.0.0.3'), '10.0.0.1')
+      await settle()
+      assert.ok(stranger.closed)
+      assert.deepEqual(stranger.messages, [])
+    })
+
+    it('tells neighbours apart by address, and by the address they call', async () => {
+      const at = (name: string, address: string, sourceAddress?: Ip): PeerConfig => ({
+        ...passive,
+        name,
+        address: ip(address),
+        ...(sourceAddress === undefined ? {} : { sourceAddress }),
+      })
+      on.speaker.setPeers([
+        at('a', '10.0.0.2', ip('10.0.0.1')),
+        at('b', '10.0.0.2', ip('10.0.0.11')),
+        at('c', '10.0.0.3'),
+        at('d', 'fd00::2'),
+      ])
+      await settle()
+      const states = (): string =>
+        on.speaker
+          .status()
+          .map(({ name, state }) => `${name} ${state}`)
+          .join()
+      await callUp(on.network.host('10.0.0.2'), '10.0.0.11')
+      await settle()
+      assert.equal(states(), 'a active,b openSent,c active,d active')
+      await callUp(on.network.host('10.0.0.3'), '10.0.0.1')
+      await callUp(on.network.host('fd00::2'), 'fd00::1')
+      await settle()
+      assert.equal(states(), 'a active,b openSent,c openSent,d openSent')
+    })
+
+    it('demands the key of each neighbour, also when it changes', async () => {
+      const keyed = (md5Password: string): PeerConfig => ({ ...passive, md5Password })
+      on.speaker.setPeers([keyed('one')])
+      await settle()
+      const router = on.network.host('10.0.0.2')
+      const refused = assert.rejects(callUp(router, '10.0.0.1', 'two'), /ETIMEDOUT/)
+      await settle()
+      await on.wait(1000)
+      await refused
+      await callUp(router, '10.0.0.1', 'one')
+      on.speaker.setPeers([keyed('two')])
+      await settle()
+      await callUp(router, '10.0.0.1', 'two')
+      on.speaker.setPeers([passive])
+      await settle()
+      await callUp(router, '10.0.0.1')
+    })
+
+    it('says why it cannot, and tries again', async () => {
+      const us = on.network.host('10.0.0.1')
+      const other = createSpeaker({
+        tcp: us,
+        clock: on.clock,
+        log: silent,
+        random: Math.random,
+        nextHopFor: () => undefined,
+        onChange: () => undefined,
+      })
+      const blocking = await us.listen({ local: { ip: ip('0.0.0.0'), port: 179 } }, () => undefined)
+      other.setPeers([passive])
+      await settle()
+      assert.match(other.status()[0]!.listenProblem!, /EADDRINUSE/)
+      blocking.close()
+      await on.wait(1000)
+      assert.equal(other.status()[0]!.listenProblem, undefined)
+      await callUp(on.network.host('10.0.0.2'), '10.0.0.1')
+      await settle()
+      assert.equal(other.status()[0]!.state, 'openSent')
+    })
+
+    it('lets the neighbour’s connection win where its identifier is higher (RFC 4271 §6.8)', async () => {
+      const calls = await on.neighbour()
+      on.speaker.setPeers([{ ...peerConfig, listenPort: 179 }])
+      await settle()
+      const call = await callUp(on.network.host('10.0.0.2'), '10.0.0.1')
+      await settle()
+      calls[0]!.establish()
+      await settle()
+      assert.equal(on.status().state, 'established')
+      assert.deepEqual(call.messages.at(-1), notification(6, 7))
+    })
+
+    it('stops listening when nobody is to be accepted any more', async () => {
+      on.speaker.setPeers([passive])
+      await settle()
+      on.speaker.setPeers([{ ...peerConfig, name: 'other' }])
+      await settle()
+      await assert.rejects(callUp(on.network.host('10.0.0.2'), '10.0.0.1'), /ECONNREFUSED/)
+    })
+  })
+})
