@@ -5,7 +5,7 @@ import { formatFamily, hostAddress } from './addresses.ts'
 import { bgpTimers } from './bgp-timers.ts'
 import { refuseRepeats } from './distinct.ts'
 import { type Document } from './document.ts'
-import { duration } from './duration.ts'
+import { anyDuration, duration } from './duration.ts'
 import { fields, flag, integer, notYet, oneOf, parsed } from './fields.ts'
 import { type Findings } from './findings.ts'
 import { conform } from './issues.ts'
@@ -15,7 +15,6 @@ import { labelSelectors, selectorKey } from './selector.ts'
 import { parseIp } from '../net/ip.ts'
 
 const asnMax = 0xffffffff
-const hourMs = 3_600_000
 // TCP_MD5SIG_MAXKEYLEN of Linux.
 const passwordBytesMax = 80
 
@@ -36,8 +35,8 @@ const v1beta1 = {
   peerAddress: hostAddress,
   sourceAddress: hostAddress.optional(),
   peerPort: integer(0, 16384).optional(),
-  holdTime: duration(-hourMs, 65_535_999).optional(),
-  keepaliveTime: duration(-hourMs, 65_535_999).optional(),
+  holdTime: anyDuration.optional(),
+  keepaliveTime: anyDuration.optional(),
   routerID: routerId.optional(),
   nodeSelectors: labelSelectors,
   password: password.optional(),

@@ -1,19 +1,25 @@
 // BGPAdvertisements against pools and against each other, by MetalLB's rules.
 
-import { rangeToPrefixes } from '../net/prefix.ts'
+import { bitsOf } from '../net/ip.ts'
+import { type Range, rangeToPrefixes } from '../net/prefix.ts'
 import { formatRange } from './addresses.ts'
-import { type Findings, formatLine } from './findings.ts'
+import { type Document } from './document.ts'
+import { type Findings, formatLine, type Path } from './findings.ts'
 import { type BgpAdvertisement, type Node, type Pool } from './model.ts'
-import { type Resource, type Resources } from './resources.ts'
+import { namesOf, type Resource, type Resources } from './resources.ts'
 import { selects } from './selector.ts'
 import { nearest } from './suggest.ts'
 
 /** Reports unknown names (as warnings), aggregates wider than a pool's block, and preferences that contradict. */
 export function checkAdvertisements(resources: Resources, findings: Findings): void {
   const { advertisements } = resources
+  const pools = namesOf('IPAddressPool', resources)
+  const peers = namesOf('BGPPeer', resources)
   const selected = advertisements.map(({ value }) => poolsOf(value, resources.pools))
   for (const [index, advertisement] of advertisements.entries()) {
-    checkReferences(advertisement, resources, findings)
+    const { document, value } = advertisement
+    warnOfUnknown(value.pools, pools, 'IPAddressPool', ['spec', 'ipAddressPools'], document, findings)
+    warnOfUnknown(value.peers, peers, 'BGPPeer', ['spec', 'peers'], document, findings)
     checkAggregation(advertisement, selected[index] ?? [], findings)
   }
   const nodes = resources.nodes.map(({ value }) => value)
@@ -48,27 +54,24 @@ function poolsOf(advertisement: BgpAdvertisement, pools: readonly Resource<Pool>
     )
 }
 
-function checkReferences(
-  { document, value }: Resource<BgpAdvertisement>,
-  { documents }: Resources,
+// MetalLB passes over such names in silence.
+function warnOfUnknown(
+  names: readonly string[],
+  known: ReadonlySet<string>,
+  kind: string,
+  path: Path,
+  document: Document,
   findings: Findings,
 ): void {
-  const check = (field: string, names: readonly string[], kind: string): void => {
-    const known = documents
-      .filter((each) => each.kind === kind)
-      .flatMap(({ name }) => (name === undefined ? [] : [name]))
-    for (const [index, name] of names.entries()) {
-      if (known.includes(name)) continue
-      const meant = nearest(name, known)
-      findings.warning({
-        ...document.at(['spec', field, index]),
-        message: `found '${name}', but there is no ${kind} of that name`,
-        remedy: meant === undefined ? undefined : `did you mean '${meant}'?`,
-      })
-    }
+  for (const [index, name] of names.entries()) {
+    if (known.has(name)) continue
+    const meant = nearest(name, [...known])
+    findings.warning({
+      ...document.at([...path, index]),
+      message: `found '${name}', but there is no ${kind} of that name`,
+      remedy: meant === undefined ? undefined : `did you mean '${meant}'?`,
+    })
   }
-  check('ipAddressPools', value.pools, 'IPAddressPool')
-  check('peers', value.peers, 'BGPPeer')
 }
 
 function checkAggregation(
@@ -80,8 +83,8 @@ function checkAggregation(
     for (const range of ranges) {
       const field = range.first.family === 4 ? 'aggregationLength' : 'aggregationLengthV6'
       const length = value[field]
-      // A range is many blocks: the widest decides.
-      const widest = Math.min(...rangeToPrefixes(range).map((block) => block.length))
+      if (length === bitsOf(range.first.family)) continue
+      const widest = widestBlock(range)
       if (length >= widest) continue
       findings.problem({
         ...document.at(['spec', field]),
@@ -90,6 +93,11 @@ function checkAggregation(
       })
     }
   }
+}
+
+// A range is many blocks; as in MetalLB the widest decides.
+function widestBlock(range: Range): number {
+  return Math.min(...rangeToPrefixes(range).map(({ length }) => length))
 }
 
 /** Empty lists mean all. */

@@ -5,18 +5,17 @@ import { type Document } from './document.ts'
 import { type Findings, formatLine } from './findings.ts'
 import { type LoadBalancer } from './model.ts'
 import { type PoolIndex } from './pool-index.ts'
-import { type Resource, type Resources } from './resources.ts'
+import { namesOf, type Resource, type Resources } from './resources.ts'
 import { nearest } from './suggest.ts'
 
 /** Reports what does not fit; `pools` is the index of all pools that could be read. */
 export function checkServices(
-  { loadBalancers, documents }: Resources,
+  resources: Resources,
   pools: PoolIndex & { readonly complete: boolean },
   findings: Findings,
 ): void {
-  const poolNames = documents
-    .filter(({ kind }) => kind === 'IPAddressPool')
-    .flatMap(({ name }) => (name === undefined ? [] : [name]))
+  const { loadBalancers } = resources
+  const poolNames = namesOf('IPAddressPool', resources)
   const owners = new Map<string, Document>()
   for (const { document, value } of loadBalancers) {
     checkPoolName({ document, value }, poolNames, findings)
@@ -35,14 +34,14 @@ export function checkServices(
       if (pool === undefined && pools.complete)
         findings.problem({
           ...head,
-          message: `found ${text}, a VIP outside every pool, expected an address of ${value.pool === undefined ? 'a pool' : `the pool ${value.pool}`}`,
+          message: `found ${text}, a VIP outside every pool, expected an address of ${value.pool === undefined || !poolNames.has(value.pool) ? 'a pool' : `the pool ${value.pool}`}`,
           remedy: 'choose another, or add it to the addresses of an IPAddressPool',
         })
       if (
         pool !== undefined &&
         value.pool !== undefined &&
         pool.name !== value.pool &&
-        poolNames.includes(value.pool)
+        poolNames.has(value.pool)
       )
         findings.problem({
           ...head,
@@ -55,14 +54,14 @@ export function checkServices(
 
 function checkPoolName(
   { document, value: { pool } }: Resource<LoadBalancer>,
-  poolNames: readonly string[],
+  poolNames: ReadonlySet<string>,
   findings: Findings,
 ): void {
-  if (pool === undefined || poolNames.includes(pool)) return
-  const meant = nearest(pool, poolNames)
+  if (pool === undefined || poolNames.has(pool)) return
+  const meant = nearest(pool, [...poolNames])
   findings.problem({
     ...document.at(['spec', 'pool']),
-    message: `found '${pool}', expected the name of an IPAddressPool: ${shortList(poolNames)}`,
+    message: `found '${pool}', expected the name of an IPAddressPool: ${shortList([...poolNames])}`,
     remedy: meant === undefined ? undefined : `did you mean '${meant}'?`,
   })
 }

@@ -30,10 +30,15 @@ export function formatDuration(milliseconds: number): string {
   return milliseconds % 1000 === 0 ? `${milliseconds / 1000}s` : `${milliseconds}ms`
 }
 
+/** Any duration, in milliseconds. */
+export const anyDuration: z.ZodType<number> = parsed('a duration such as 90s or 1m30s', parseDuration)
+
 /** A duration in milliseconds, both ends inclusive. */
 export function duration(min: number, max: number): z.ZodType<number> {
-  return parsed(`a duration from ${formatDuration(min)} to ${formatDuration(max)}, such as 1m30s`, (text) => {
+  const expected = `a duration from ${formatDuration(min)} to ${formatDuration(max)}`
+  return parsed(expected, (text, expect) => {
     const value = parseDuration(text)
-    return value !== undefined && value >= min && value <= max ? value : undefined
+    if (value === undefined) return expect(`${expected}, such as 90s or 1m30s`)
+    return value >= min && value <= max ? value : undefined
   })
 }

@@ -44,12 +44,22 @@ export function integer(min: number, max: number): z.ZodNumber {
 export const flag = z.boolean({ error: 'true or false' })
 
 export function text(expected = 'text'): z.ZodString {
-  return z.string({ error: expected })
+  return quotable(expected, () => true)
 }
 
 /** Text that matches the whole of `pattern`. */
 export function word(pattern: RegExp, expected: string): z.ZodString {
-  return text(expected).regex(pattern, { error: expected })
+  return quotable(expected, (written) => pattern.test(written)).regex(pattern, { error: expected })
+}
+
+// YAML takes `80` for a number and `true` for a flag: quotes are all that a text is short of.
+function quotable(expected: string, accepts: (written: string) => boolean): z.ZodString {
+  return z.string({
+    error: ({ input }) =>
+      (typeof input === 'number' || typeof input === 'boolean') && accepts(String(input))
+        ? `${expected}, in quotes`
+        : expected,
+  })
 }
 
 export function oneOf<const V extends readonly [string, ...string[]]>(...values: V): z.ZodType<V[number]> {
@@ -64,7 +74,8 @@ export function parsed<T>(
   expected: string,
   read: (text: string, expect: (phrase: string) => T | undefined) => T | undefined,
 ): z.ZodType<T> {
-  return text(expected).transform((written, context) => {
+  const accepts = (written: string): boolean => read(written, () => undefined) !== undefined
+  return quotable(expected, accepts).transform((written, context) => {
     let phrase = expected
     const value = read(written, (better) => {
       phrase = better

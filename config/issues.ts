@@ -41,7 +41,7 @@ function problemsOf(issue: z.core.$ZodIssue, document: Document): readonly Probl
         message: `found the key '${String(path.at(-1))}', expected ${issue.issues[0]?.message ?? 'another'}`,
       },
     ]
-  const found = document.describe(path)
+  const found = path.at(-1) === 'password' ? 'what is not shown here' : document.describe(path)
   return [
     {
       ...document.at(path),
@@ -63,12 +63,9 @@ function unknownField(path: Path, key: string, known: readonly string[], documen
 function remedyFor(issue: z.core.$ZodIssue, path: Path, document: Document): string | undefined {
   const meant = document.unquoted(path)
   if (meant !== undefined) return `put the address in quotes: "${meant}"`
-  const found = document.describe(path)
-  if (found === undefined || found === 'nothing') return undefined
-  if (issue.code === 'invalid_type' && issue.expected === 'string' && !/^(?:'|a )/.test(found))
-    return `put it in quotes: "${found}"`
   if (issue.code === 'invalid_value') {
-    const value = nearest(found.replaceAll("'", ''), issue.values.map(String))
+    const found = document.describe(path)?.replaceAll("'", '') ?? ''
+    const value = nearest(found, issue.values.map(String))
     return value === undefined ? undefined : `did you mean '${value}'?`
   }
   return undefined

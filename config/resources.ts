@@ -32,6 +32,13 @@ export type Resources = {
   readonly documents: readonly Document[]
 }
 
+/** The names of a kind, of documents that could not be read too. */
+export function namesOf(kind: KindName, { documents }: Resources): ReadonlySet<string> {
+  return new Set(
+    documents.flatMap((each) => (each.kind === kind && each.name !== undefined ? [each.name] : [])),
+  )
+}
+
 const versions = {
   IPAddressPool: ['metallb.io/v1beta1'],
   BGPPeer: ['metallb.io/v1beta2', 'metallb.io/v1beta1', 'torii.dev/v1alpha1'],

@@ -1,10 +1,13 @@
 // "Did you mean …": the known word that a misspelt one is closest to.
 
+// Enough for fields and kinds; of more names than that, a wrong one is seldom misspelt.
+const candidatesMax = 100
+
 /** The candidate at the smallest edit distance, if that is small for the word's length; case does not count. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const tolerance = Math.max(1, Math.floor(word.length / 3))
   let best: { readonly candidate: string; readonly distance: number } | undefined
-  for (const candidate of candidates) {
+  for (const candidate of candidates.slice(0, candidatesMax)) {
     if (Math.abs(candidate.length - word.length) > tolerance) continue
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
     if (distance <= tolerance && distance < (best?.distance ?? Infinity)) best = { candidate, distance }

@@ -67,7 +67,9 @@ export function plainValue(root: Node | null, lineOf: (node: Node) => number, tr
       if (key.anchor !== undefined) anchors.set(key.anchor, key)
       const name = keyText(key)
       const first = seen.get(name)
-      if (first === undefined) {
+      // The schemas cannot see it.
+      if (name === '__proto__') trap(key, `found the key '${name}', which is no field of anything`)
+      else if (first === undefined) {
         seen.set(name, key)
         object[name] = read(value, depth + 1, inAlias) ?? undefined
       } else if (!inAlias) {
@@ -92,10 +94,11 @@ export function keyText(key: Scalar): string {
 function readScalar(node: Scalar, trap: Trap): unknown {
   const { value, source = '' } = node
   if (typeof value === 'number' && node.type === 'PLAIN' && /^[-+]?0[0-9]/.test(source)) {
+    const text = `"${source}" if it is text`
     trap(
       node,
-      `found ${source}, which YAML 1.1 reads as octal and YAML 1.2 as ${value}`,
-      `write ${value}, or "${source}" if it is text`,
+      `found ${source}, which some readers of YAML take for octal and others for decimal`,
+      Number.isSafeInteger(value) ? `write ${value}, or ${text}` : `write ${text}`,
     )
   }
   return value

@@ -7,7 +7,6 @@ import {
   isPair,
   isScalar,
   isSeq,
-  LineCounter,
   type Node,
   parseAllDocuments,
   type YAMLParseError,
@@ -35,12 +34,8 @@ const textShown = 60
 
 /** The documents of a file that are well-formed YAML; empty ones are left out. Never throws. */
 export function readYaml({ file, text }: Source, findings: Findings): readonly Located[] {
-  const lines = new LineCounter()
   const start: Place = { file, line: 1, column: 1 }
-  const placeAt = (offset: number): Place => {
-    const { line, col } = lines.linePos(Math.min(offset, text.length))
-    return line > 0 ? { file, line, column: Math.max(1, col) } : start
-  }
+  const placeAt = placesIn(file, text)
   const refuse = (place: Place, message: string, remedy?: string): void =>
     findings.problem({ place, document: '', field: '', message, remedy })
 
@@ -48,11 +43,7 @@ export function readYaml({ file, text }: Source, findings: Findings): readonly L
     refuse(start, 'the file is empty, expected at least one document', 'remove the file if nothing is meant')
     return []
   }
-  const trees = parse(text, lines)
-  if (trees === undefined) {
-    refuse(start, 'nested too deep to read')
-    return []
-  }
+  const trees = parse(text)
   if (trees.every(({ contents, errors }) => isNothing(contents) && errors.length === 0))
     findings.warning({ place: start, document: '', field: '', message: 'no document in this file' })
 
@@ -78,14 +69,21 @@ export function readYaml({ file, text }: Source, findings: Findings): readonly L
 }
 
 // The schema is YAML 1.2's, whatever a directive in the file says: `yes` is text, `1:30` is text.
-function parse(text: string, lineCounter: LineCounter): readonly YamlTree.Parsed[] | undefined {
-  try {
-    const options = { lineCounter, uniqueKeys: false, prettyErrors: false, schema: 'core' } as const
-    return [...parseAllDocuments(text, { ...options, logLevel: 'silent' })]
-  } catch (error) {
-    // The library recurses with the nesting.
-    if (error instanceof RangeError) return undefined
-    throw error
+function parse(text: string): readonly YamlTree.Parsed[] {
+  const options = { uniqueKeys: false, prettyErrors: false, schema: 'core', logLevel: 'silent' } as const
+  return [...parseAllDocuments(text, options)]
+}
+
+// The library's own counter misses the line ends inside what it could not read.
+function placesIn(file: string, text: string): (offset: number) => Place {
+  const starts = [0]
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
+  return (offset) => {
+    const position = Math.min(offset, text.length)
+    let line = 0
+    for (let step = 1 << Math.floor(Math.log2(starts.length)); step > 0; step >>= 1)
+      if ((starts[line + step] ?? Infinity) <= position) line += step
+    return { file, line: line + 1, column: position - (starts[line] ?? 0) + 1 }
   }
 }
 
@@ -116,7 +114,7 @@ function locate(
 
   const place = (path: Path, what: 'value' | 'key'): Place => {
     const found = find(path)
-    const node = what === 'key' || isNothing(found?.value) ? (found?.key ?? found?.value) : found?.value
+    const node = what === 'key' || isNothing(found?.value) ? (found?.key ?? found?.value) : found.value
     if (node !== undefined) return placeOf(node)
     return path.length === 0 ? placeOf(root) : place(path.slice(0, -1), 'value')
   }
@@ -129,8 +127,8 @@ function locate(
       const found = find(path)
       if (found === undefined) return undefined
       const node = resolve(found.value)
-      if (isMap(node)) return 'a mapping'
-      if (isSeq(node)) return 'a list'
+      if (isMap(node)) return node.items.length === 0 ? 'an empty mapping' : 'a mapping'
+      if (isSeq(node)) return node.items.length === 0 ? 'an empty list' : 'a list'
       if (!isScalar(node) || node.value === null) return 'nothing'
       if (typeof node.value !== 'string') return node.source ?? JSON.stringify(node.value)
       const shown = node.value.length > textShown ? `${node.value.slice(0, textShown)}…` : node.value
@@ -157,7 +155,9 @@ function isNothing(node: unknown): node is null | undefined {
   return node === null || node === undefined || (isScalar(node) && node.value === null && node.source === '')
 }
 
-function sentence({ message }: YAMLParseError | Error): string {
+function sentence({ message, code }: Pick<YAMLParseError, 'message' | 'code'>): string {
+  // The library recurses with the nesting.
+  if (code === 'RESOURCE_EXHAUSTION') return 'nested too deep to read'
   return message.charAt(0).toLowerCase() + message.slice(1)
 }
 
