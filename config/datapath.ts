@@ -37,7 +37,7 @@ const interfaceName = word(
 )
 
 const hashKey: z.ZodType<Uint8Array> = parsed('32 hexadecimal digits', (text) =>
-  text.length === 32 ? fromHex(text) : undefined,
+  /^[0-9a-fA-F]{32}$/.test(text) ? fromHex(text) : undefined,
 )
 
 const primes = `a prime from ${tableSizeMin} to ${tableSizeMax}`

@@ -2,7 +2,7 @@
 
 import { type Findings, formatPath, type Path } from './findings.ts'
 import { type Place } from './problem.ts'
-import { type Located } from './yaml.ts'
+import { type Located } from './yaml-place.ts'
 
 export type Document = {
   readonly apiVersion: string

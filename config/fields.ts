@@ -15,7 +15,7 @@ export const notYet = z
 function saysNothing(value: unknown): boolean {
   if (Array.isArray(value)) return value.length === 0
   if (typeof value === 'object' && value !== null) return Object.keys(value).length === 0
-  return value === undefined || value === null || value === '' || value === false || value === 0
+  return value === '' || value === false || value === 0
 }
 
 /** A mapping with these fields and no others; its message for unknown ones lists the known ones. */

@@ -45,11 +45,13 @@ export function plainValue(root: Node | null, lineOf: (node: Node) => number, tr
       return read(target, depth + 1, true)
     }
     if (node.anchor !== undefined) anchors.set(node.anchor, node)
-    if (isScalar(node)) return readScalar(node, trap)
+    if (isScalar(node)) return readScalar(node, inAlias ? undefined : trap)
     open.add(node)
     let value: unknown
     if (isMap(node)) value = readMap(node.items, depth, inAlias)
-    else if (isSeq(node)) value = node.items.map((item) => readItem(item, depth, inAlias))
+    // In a list an entry without value is an entry.
+    else if (isSeq<Node | null>(node))
+      value = node.items.map((item) => read(item, depth + 1, inAlias) ?? null)
     open.delete(node)
     return value
   }
@@ -79,10 +81,6 @@ export function plainValue(root: Node | null, lineOf: (node: Node) => number, tr
     return object
   }
 
-  // In a list an entry without value is an entry; a pair in a flow list is a mapping of its own.
-  const readItem = (item: unknown, depth: number, inAlias: boolean): unknown =>
-    isPair(item) ? readMap([item], depth, inAlias) : (read(item as Node | null, depth + 1, inAlias) ?? null)
-
   return { value: read(root, 0, false), targets, whole }
 }
 
@@ -91,11 +89,11 @@ export function keyText(key: Scalar): string {
   return typeof key.value === 'string' ? key.value : (key.source ?? String(key.value))
 }
 
-function readScalar(node: Scalar, trap: Trap): unknown {
+function readScalar(node: Scalar, trap: Trap | undefined): unknown {
   const { value, source = '' } = node
   if (typeof value === 'number' && node.type === 'PLAIN' && /^[-+]?0[0-9]/.test(source)) {
     const text = `"${source}" if it is text`
-    trap(
+    trap?.(
       node,
       `found ${source}, which some readers of YAML take for octal and others for decimal`,
       Number.isSafeInteger(value) ? `write ${value}, or ${text}` : `write ${text}`,

@@ -98,6 +98,14 @@ describe('BGPAdvertisement', () => {
       `f:6:24: BGPAdvertisement one: spec.aggregationLengthV6: found 63, wider than 2001:db8::/64 of the pool v6, expected 64 or more: ${remedy}`,
     ])
     accepted(all(advertisement('aggregationLength: 29\naggregationLengthV6: 64'), pools))
+    const labelled = pools.replace('{name: v4}', '{name: v4, labels: {zone: one}}')
+    const selecting = (zone: string): string =>
+      all(
+        advertisement(`aggregationLength: 28\nipAddressPoolSelectors: [{matchLabels: {zone: ${zone}}}]`),
+        labelled,
+      )
+    assert.equal(problems(selecting('one')).length, 1)
+    accepted(selecting('two'))
     // Only the pools it selects count.
     accepted(all(advertisement('aggregationLength: 24\nipAddressPools: [v6]'), pools))
   })
@@ -140,6 +148,8 @@ describe('two BGPAdvertisements', () => {
     assert.ok(!conflict(a, a))
     assert.ok(!conflict(`${a}\npeers: [x]`, `${b}\npeers: [y]`))
     assert.ok(conflict(`${a}\npeers: [x]`, b))
+    assert.ok(conflict(`${a}\npeers: [x, y]`, `${b}\npeers: [y, z]`))
+    assert.ok(!conflict(`${a}\nipAddressPoolSelectors: [{matchLabels: {zone: x}}]`, b))
     assert.ok(!conflict(`${a}\nipAddressPools: [v4]`, `${b}\nipAddressPools: [v6]`))
     assert.ok(!conflict(`${a}\nipAddressPools: [v4]\naggregationLength: 30`, b))
     assert.ok(conflict(`${a}\naggregationLength: 30`, b), 'the IPv6 pool is announced alike')

@@ -80,6 +80,7 @@ describe('Datapath', () => {
         `f:11:14: Datapath one: spec.drainTime: found '-1s', expected a duration from 0s to 3600s`,
       ],
     )
+    assert.equal(problems(datapath(`hashKey: "${'00:'.repeat(10)}00"`)).length, 1)
     assert.deepEqual(problems(datapath('tableSize: 250')), [
       'f:5:14: Datapath one: spec.tableSize: found 250, expected a whole number from 251 to 655373',
     ])
@@ -98,6 +99,7 @@ describe('Datapath', () => {
   })
 
   it('is one for all nodes', () => {
+    assert.equal(problems(all(datapath('{}'), datapath('{}'))).length, 1)
     assert.deepEqual(problems(all(datapath('{}'), datapath('{}', 'two'))), [
       'f:7:1: Datapath two: found another Datapath beside that in f:1, expected one for all nodes: make one of them',
     ])
@@ -124,6 +126,7 @@ describe('Datapath', () => {
       "f:13:13: LoadBalancer default/one: spec.backends: found 3 backends for 2 slots: shares are less even: raise the Datapath's slots",
     ])
     assert.deepEqual(says(all(datapath('interfaces: [e]\nslots: 3'), service(3))).warnings, [])
+    assert.deepEqual(says(all(datapath('interfaces: [e]\ntableSize: 251'), service(251))).warnings, [])
   })
 })
 

@@ -9,13 +9,15 @@ describe('IPAddressPool', () => {
         addresses:
         - 192.168.10.77/24
         - 192.168.9.1 - 192.168.9.5
-        - fc00:f853:0ccd:e799::/124`),
+        - fc00:f853:0ccd:e799::/124
+        - 10.0.0.1-10.0.0.1`),
     ).pools
     assert.ok(read)
     assert.deepEqual(read.ranges.map(formatRange), [
       '192.168.10.0/24',
       '192.168.9.1-192.168.9.5',
       'fc00:f853:ccd:e799::/124',
+      '10.0.0.1/32',
     ])
     assert.deepEqual(
       { ...read, ranges: [], place: undefined },

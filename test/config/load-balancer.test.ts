@@ -186,6 +186,11 @@ mode: L3DSR`)
       ))
   }
 
+  it('does not warn of what it refuses', () => {
+    const backends = 'backends:\n- {name: be1, addresses: [10.1.1.2]}\n- {name: be2, addresses: [10.1.1.2]}'
+    assert.deepEqual(says(one(`${ports}\n${backends}`)).warnings, [])
+  })
+
   it('warns of what serves nothing', () => {
     const warnings = (spec: string): readonly string[] => {
       read(spec)
@@ -221,7 +226,25 @@ describe('LoadBalancers and pools', () => {
     ])
   })
 
+  it('is told of ten pools and how many more there are', () => {
+    const many = (count: number): string =>
+      all(...Array.from({ length: count }, (_, i) => pool(`addresses: [10.7.${i}.0/24]`, `pool-${i}`)))
+    const ten = 'pool-0, pool-1, pool-2, pool-3, pool-4, pool-5, pool-6, pool-7, pool-8, pool-9'
+    const told = (count: number): boolean | undefined =>
+      problems(all(lb(`pool: x\n${single}`, 'one'), many(count)))[0]?.endsWith(
+        `IPAddressPool: ${ten}${count > 10 ? `, ${count - 10} more` : ''}`,
+      )
+    assert.deepEqual([told(10), told(12)], [true, true])
+  })
+
   it('must ask for VIPs inside a pool, and the one they name', () => {
+    const outside = (name: string): string | undefined =>
+      problems(text(lb(`pool: ${name}\naddresses: [192.0.2.1]\n${single}`, 'one')))
+        .at(-1)
+        ?.split(', expected ')[1]
+    const remedy = 'choose another, or add it to the addresses of an IPAddressPool'
+    assert.equal(outside('public'), `an address of the pool public: ${remedy}`)
+    assert.equal(outside('unknown'), `an address of a pool: ${remedy}`)
     assert.deepEqual(problems(text(lb(`addresses: [192.0.2.1]\n${single}`, 'one'))), [
       'f:6:15: LoadBalancer default/one: spec.addresses[0]: found 192.0.2.1, a VIP outside every pool, expected an address of a pool: choose another, or add it to the addresses of an IPAddressPool',
     ])

@@ -10,6 +10,7 @@ describe('YAML', () => {
       'f:5:1: not YAML: flow map in block collection must be sufficiently indented and end with a }',
       'f:7:1: not YAML: missing closing "quote',
     ])
+    assert.equal(problems('{{{{').length, 1, 'what follows in a line is a consequence')
     assert.deepEqual(problems('\ta: 1\n'), ['f:1:1: not YAML: tabs are not allowed as indentation'])
     assert.deepEqual(problems('a: !secret 1\n'), ['f:1:4: not YAML: unresolved tag: !secret'])
   })
@@ -32,6 +33,11 @@ describe('YAML', () => {
     assert.deepEqual(problems(pool('addresses: ["10.0.0.0/8", 2001:db8::]')), [
       `f:5:29: IPAddressPool one: spec.addresses[1]: found a mapping, expected ADDRESS/LENGTH or FIRST-LAST: ${hint}`,
     ])
+    for (const entry of ['{"2001:db8:": x}', '{"2001:db8:": , a: 1}', '{abc: }', '{}'])
+      assert.deepEqual(
+        problems(pool(`addresses: [${entry}]`)).map((line) => line.endsWith('FIRST-LAST')),
+        [true],
+      )
     assert.deepEqual(problems('a: b: c\n'), [
       'f:1:4: not YAML: nested mappings are not allowed in compact mappings',
     ])
@@ -56,6 +62,10 @@ describe('YAML', () => {
   it('may have anchors and aliases, which count as written out', () => {
     const text = `${head}spec:\n  addresses: [&a 10.0.0.0/8]\n  serviceAllocation:\n    namespaces: &n [a, b]\n---\n`
     accepted(text)
+    assert.equal(
+      problems('apiVersion: &v 010\nkind: *v\n').filter((line) => line.includes('octal')).length,
+      1,
+    )
     assert.deepEqual(problems(`${head}spec: {addresses: [&a 10.0.0.0/80, *a]}\n`), [
       `f:4:23: IPAddressPool one: spec.addresses[0]: found '10.0.0.0/80', expected ADDRESS/LENGTH or FIRST-LAST`,
       `f:4:36: IPAddressPool one: spec.addresses[1]: found '10.0.0.0/80', expected ADDRESS/LENGTH or FIRST-LAST`,
