@@ -9,6 +9,7 @@ import { createAllocator } from '../allocator/allocator.ts'
 import { openAllocationStore } from '../allocator/stores/sqlite.ts'
 import { createForwarder } from '../forwarder/forwarder-driver.ts'
 import { createHealth } from '../forwarder/health/driver.ts'
+import { type Flow } from '../forwarder/model.ts'
 import { loadAddon } from '../native/binding.ts'
 import { type Ip } from '../net/ip.ts'
 import { hostPrefix, type Prefix } from '../net/prefix.ts'
@@ -93,7 +94,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       clock,
       log: log.child({ plane: 'speaker' }),
       random: Math.random,
-      nextHopFor: host.nextHopFor,
+      nextHopFor: (local, family) => host.nextHopFor(local, family),
       onChange: changed,
     }),
   }
@@ -103,7 +104,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     config: () => documents.inForce(),
     self: (config) => selfOf(config, options.node, routerId),
   })
-  onChange = reconciler.dirty
+  onChange = () => reconciler.dirty()
 
   let state: Status['state'] = 'running'
   const status = (): Status => {
@@ -135,7 +136,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const answers = {
     status,
     reload,
-    trace: planes.forwarder.trace,
+    trace: (flow: Flow) => planes.forwarder.trace(flow),
     bindings: (backend: string) => {
       const pass = reconciler.last()
       const found = pass && bindingsOf(backend, pass.config, pass.services)
