@@ -9,4 +9,3 @@
 napi_value torii_register_fd(napi_env env, napi_value exports);
 napi_value torii_register_poll(napi_env env, napi_value exports);
 napi_value torii_register_bpf(napi_env env, napi_value exports);
-napi_value torii_register_bpf_object(napi_env env, napi_value exports);
