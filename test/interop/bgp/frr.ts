@@ -55,13 +55,12 @@ ${lines}
     )
   }
   const pid = (program: string): number => Number(readFileSync(path(`${program}.pid`), 'utf8'))
-  const kill = async (program: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
+  const kill = async (program: string): Promise<void> => {
     if (!existsSync(path(`${program}.pid`))) return
     const target = pid(program)
-    if (!existsSync(`/proc/${target}`)) return
-    process.kill(target, 'SIGCONT')
-    process.kill(target, signal)
-    await eventually(`the end of ${program}`, () => !existsSync(`/proc/${target}`))
+    if (hasEnded(target)) return
+    process.kill(target, 'SIGKILL')
+    await eventually(`the end of ${program}`, () => hasEnded(target))
   }
   const vtysh = (...commands: readonly string[]): string =>
     execFileSync(
@@ -91,10 +90,20 @@ ${lines}
     freeze: () => process.kill(pid('bgpd'), 'SIGSTOP'),
     thaw: () => process.kill(pid('bgpd'), 'SIGCONT'),
     startBgpd,
-    killBgpd: () => kill('bgpd', 'SIGKILL'),
+    killBgpd: () => kill('bgpd'),
     stop: async () => {
-      await kill('bgpd', 'SIGTERM')
-      await kill('zebra', 'SIGTERM')
+      // An orderly end takes seconds, and leaves nothing more behind.
+      await kill('bgpd')
+      await kill('zebra')
     },
+  }
+}
+
+/** Dead, though perhaps not buried: its parent is whoever reaps orphans here, in its own time. */
+function hasEnded(pid: number): boolean {
+  try {
+    return /^\d+ \(.*\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return true
   }
 }
