@@ -28,9 +28,11 @@ export function permutationsOf(names: readonly string[], tableSize: number): Per
   }
   const { offset, skip, inverse, phase, identity } = permutations
   const encoder = new TextEncoder()
+  const buffer = new Uint8Array(3 * names.reduce((longest, name) => Math.max(longest, name.length), 0))
+  const view = new DataView(buffer.buffer)
   const words = new Uint32Array(4)
   for (let i = 0; i < count; i += 1) {
-    murmur128(encoder.encode(names[i]), words)
+    murmur128(view, encoder.encodeInto(names[i] ?? '', buffer).written, words)
     const h1 = words[0] ?? 0
     const h2 = words[1] ?? 0
     const h3 = words[2] ?? 0
@@ -49,42 +51,43 @@ export function permutationsOf(names: readonly string[], tableSize: number): Per
 /**
  * How many steps of a list lead from one row to another: (to - from) · inverse mod `size`. `ratio` is inverse / size.
  * Exact: the quotient is off by one at most, and so little of the products is left that their low 32 bits suffice.
+ * Without branches, because the processor could not foresee them: `size & (x >> 31)` is `size` for a negative x.
  */
 export function stepsAhead(from: number, to: number, inverse: number, ratio: number, size: number): number {
-  const distance = to < from ? (to - from + size) | 0 : (to - from) | 0
+  let distance = (to - from) | 0
+  distance = (distance + (size & (distance >> 31))) | 0
   const quotient = (distance * ratio) | 0
-  const steps = (Math.imul(distance, inverse) - Math.imul(quotient, size)) | 0
-  return steps < 0 ? (steps + size) | 0 : steps >= size ? (steps - size) | 0 : steps
+  let steps = (Math.imul(distance, inverse) - Math.imul(quotient, size)) | 0
+  steps = (steps + (size & (steps >> 31))) | 0
+  return steps >= size ? (steps - size) | 0 : steps
 }
 
-/** MurmurHash3_x86_128, seed 0, into `out` as the four words that the reference writes in this order. */
-export function murmur128(bytes: Uint8Array, out: Uint32Array): void {
+/** MurmurHash3_x86_128, seed 0, of the first `length` bytes, into `out` as four words in the reference's order. */
+export function murmur128(bytes: DataView, length: number, out: Uint32Array): void {
   const c1 = 0x239b961b
   const c2 = 0xab0e9789
   const c3 = 0x38b34ae5
   const c4 = 0xa1e38b93
-  const { length } = bytes
-  const view = new DataView(bytes.buffer, bytes.byteOffset, length)
   const whole = length - (length % 16)
   let h1 = 0
   let h2 = 0
   let h3 = 0
   let h4 = 0
   for (let at = 0; at < whole; at += 16) {
-    h1 ^= scramble(view.getUint32(at, true), c1, 15, c2)
+    h1 ^= scramble(bytes.getUint32(at, true), c1, 15, c2)
     h1 = (Math.imul((rotate(h1, 19) + h2) | 0, 5) + 0x561ccd1b) | 0
-    h2 ^= scramble(view.getUint32(at + 4, true), c2, 16, c3)
+    h2 ^= scramble(bytes.getUint32(at + 4, true), c2, 16, c3)
     h2 = (Math.imul((rotate(h2, 17) + h3) | 0, 5) + 0x0bcaa747) | 0
-    h3 ^= scramble(view.getUint32(at + 8, true), c3, 17, c4)
+    h3 ^= scramble(bytes.getUint32(at + 8, true), c3, 17, c4)
     h3 = (Math.imul((rotate(h3, 15) + h4) | 0, 5) + 0x96cd1c35) | 0
-    h4 ^= scramble(view.getUint32(at + 12, true), c4, 18, c1)
+    h4 ^= scramble(bytes.getUint32(at + 12, true), c4, 18, c1)
     h4 = (Math.imul((rotate(h4, 13) + h1) | 0, 5) + 0x32ac3b17) | 0
   }
   // The rest as if padded with zeros: a word of zeros scrambles to zero.
-  h4 ^= scramble(wordFrom(bytes, whole + 12), c4, 18, c1)
-  h3 ^= scramble(wordFrom(bytes, whole + 8), c3, 17, c4)
-  h2 ^= scramble(wordFrom(bytes, whole + 4), c2, 16, c3)
-  h1 ^= scramble(wordFrom(bytes, whole), c1, 15, c2)
+  h4 ^= scramble(wordFrom(bytes, whole + 12, length), c4, 18, c1)
+  h3 ^= scramble(wordFrom(bytes, whole + 8, length), c3, 17, c4)
+  h2 ^= scramble(wordFrom(bytes, whole + 4, length), c2, 16, c3)
+  h1 ^= scramble(wordFrom(bytes, whole, length), c1, 15, c2)
 
   h1 ^= length
   h2 ^= length
@@ -121,13 +124,10 @@ function rotate(word: number, bits: number): number {
   return (word << bits) | (word >>> (32 - bits))
 }
 
-function wordFrom(bytes: Uint8Array, at: number): number {
-  return (
-    (bytes[at] ?? 0) |
-    ((bytes[at + 1] ?? 0) << 8) |
-    ((bytes[at + 2] ?? 0) << 16) |
-    ((bytes[at + 3] ?? 0) << 24)
-  )
+function wordFrom(bytes: DataView, from: number, end: number): number {
+  let word = 0
+  for (let at = Math.min(from + 4, end) - 1; at >= from; at -= 1) word = (word << 8) | bytes.getUint8(at)
+  return word
 }
 
 /** Extended Euclid; `modulus` is prime and `value` no multiple of it. */

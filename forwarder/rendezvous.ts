@@ -31,10 +31,11 @@ export function assignByScore(rows: Uint32Array, wanted: Uint32Array, candidates
   const { members, weights, permutations } = candidates
   const size = rows.length
   const perSize = 1 / size
+  const equal = equallyWeighted(candidates)
   const best = new Float64Array(wanted.length).fill(Infinity)
   for (const member of members) {
-    const offset = permutations.offset[member] ?? 0
-    const inverse = permutations.inverse[member] ?? 0
+    const offset = (permutations.offset[member] ?? 0) | 0
+    const inverse = (permutations.inverse[member] ?? 0) | 0
     const ratio = inverse / size
     const phase = permutations.phase[member] ?? 0
     const perWeight = 1 / (weights[member] ?? 1)
@@ -44,7 +45,7 @@ export function assignByScore(rows: Uint32Array, wanted: Uint32Array, candidates
       const lowest = best[w] ?? 0
       // -ln(1 - u) >= u: most members lose before any logarithm.
       if (u * perWeight >= lowest) continue
-      const score = stretch(u) * perWeight
+      const score = (equal ? u : stretch(u)) * perWeight
       if (score >= lowest) continue
       best[w] = score
       rows[row] = member
@@ -60,6 +61,7 @@ export function assignByWalk(rows: Uint32Array, wanted: Uint32Array, candidates:
   const { members, weights, permutations } = candidates
   const size = rows.length
   const perSize = 1 / size
+  const equal = equallyWeighted(candidates)
   // Rows that nobody asked about have a score that nobody beats.
   const best = new Float64Array(size).fill(-1)
   for (const row of wanted) best[row] = Infinity
@@ -79,7 +81,7 @@ export function assignByWalk(rows: Uint32Array, wanted: Uint32Array, candidates:
       const lowest = best[row] ?? 0
       const u = (rank + phase) * perSize
       if (u * perWeight < lowest) {
-        const score = stretch(u) * perWeight
+        const score = (equal ? u : stretch(u)) * perWeight
         if (score < lowest) {
           best[row] = score
           rows[row] = member
@@ -90,6 +92,12 @@ export function assignByWalk(rows: Uint32Array, wanted: Uint32Array, candidates:
     }
   }
   return wanted.filter((row) => (best[row] ?? 0) > horizon)
+}
+
+/** Then ranks alone decide the same: the stretch keeps their order. */
+function equallyWeighted({ members, weights }: Candidates): boolean {
+  const first = weights[members[0] ?? 0]
+  return members.every((member) => weights[member] === first)
 }
 
 const ln2 = 0.6931471805599453

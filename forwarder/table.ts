@@ -51,6 +51,8 @@ export type ConfiguredTable = Table & {
   readonly weights: Uint32Array
   /** Digest words by index in `names`. */
   readonly identity: Uint32Array
+  /** Rows by backend, in the order of `names`. */
+  readonly rowsByReal: Uint32Array
   readonly sums: DigestSums
 }
 
@@ -79,25 +81,22 @@ export function configuredTable(reals: readonly WeightedReal[], options: TableOp
   const rows = new Uint32Array(options.tableSize).fill(noReal)
   if (order.length > 0) {
     if (options.slots === undefined) populate(rows, permutations, weights)
-    else
-      assign(
-        rows,
-        rows.map((_, row) => row),
-        { permutations, weights, members: order.map((_, i) => i) },
-      )
+    else assign(rows, upTo(options.tableSize), { permutations, weights, members: upTo(order.length) })
     for (let row = 0; row < rows.length; row += 1) rows[row] = order[rows[row] ?? 0] ?? noReal
   }
   const sums = digestSums(rows, identity)
+  const counts = countRows(rows, names.length)
   return {
     names,
     rows,
-    counts: countRows(rows, names.length),
+    counts,
     digest: digestText(sums, rows.length),
     slotsExceeded: options.slots !== undefined && order.length > options.slots,
     order,
     permutations,
     weights,
     identity,
+    rowsByReal: sortRows(rows, counts),
     sums,
   }
 }
@@ -144,9 +143,9 @@ export function buildTable(
 export type Moves = {
   /** Rows that have another backend than before, or one where there was none, or none any more. */
   readonly total: number
-  /** Of those: the old backend has no row any more. */
+  /** Of those: the old backend has no row any more, or nobody has the row now. */
   readonly fromGone: number
-  /** The new backend had no row before, the old one still has some. */
+  /** Of the others: the new backend had no row before, or nobody had the row. */
   readonly toNew: number
   /** Between two backends that were and are in the table. */
   readonly between: number
@@ -168,27 +167,59 @@ export function movedRows(before: Table, after: Table): Moves {
     const is = after.rows[row] ?? noReal
     if ((was === noReal ? noReal : translated[was]) === is) continue
     moves.total += 1
-    if (isGone[was] ?? true) moves.fromGone += 1
-    else if (isNew[is] ?? true) moves.toNew += 1
+    if (is === noReal || isGone[was] === true) moves.fromGone += 1
+    else if (was === noReal || isNew[is] === true) moves.toNew += 1
     else moves.between += 1
   }
   return moves
 }
 
-function rowsOfDown({ rows, counts }: ConfiguredTable, ups: readonly boolean[]): Uint32Array {
-  const down = Uint8Array.from(counts, (_, index) => (ups[index] === true ? 0 : 1))
+function rowsOfDown({ rowsByReal, counts }: ConfiguredTable, ups: readonly boolean[]): Uint32Array {
   let size = 0
-  for (const [index, count] of counts.entries()) size += (down[index] ?? 0) * count
+  for (const [index, count] of counts.entries()) if (ups[index] !== true) size += count
   const wanted = new Uint32Array(size)
+  let from = 0
   let at = 0
-  for (let row = 0; at < size; row += 1) if (down[rows[row] ?? 0] === 1) wanted[at++] = row
+  for (const [index, count] of counts.entries()) {
+    if (ups[index] !== true) {
+      wanted.set(rowsByReal.subarray(from, from + count), at)
+      at += count
+    }
+    from += count
+  }
   return wanted
+}
+
+/** The rows of the first, then those of the second, and so on. */
+function sortRows(rows: Uint32Array, counts: Uint32Array): Uint32Array {
+  const next = new Uint32Array(counts.length)
+  for (let index = 1; index < counts.length; index += 1) {
+    next[index] = (next[index - 1] ?? 0) + (counts[index - 1] ?? 0)
+  }
+  const sorted = new Uint32Array(rows.length)
+  for (let row = 0; row < rows.length; row += 1) {
+    const index = rows[row] ?? 0
+    const at = next[index]
+    if (at === undefined) break
+    sorted[at] = row
+    next[index] = at + 1
+  }
+  return sorted
 }
 
 function countRows(rows: Uint32Array, reals: number): Uint32Array {
   const counts = new Uint32Array(reals)
-  for (const index of rows) if (index !== noReal) counts[index] = (counts[index] ?? 0) + 1
+  for (let row = 0; row < rows.length; row += 1) {
+    const index = rows[row] ?? noReal
+    if (index !== noReal) counts[index] = (counts[index] ?? 0) + 1
+  }
   return counts
+}
+
+function upTo(count: number): Uint32Array {
+  const numbers = new Uint32Array(count)
+  for (let i = 0; i < count; i += 1) numbers[i] = i
+  return numbers
 }
 
 function weightOf(reals: readonly WeightedReal[], index: number): number {
