@@ -9,7 +9,7 @@ import { type BgpMessage } from './message.ts'
 import { formatRouterId, type Negotiated } from './negotiate.ts'
 import { describeNotification } from './notification.ts'
 import { type Peer } from './peer-config.ts'
-import { type PeerMachine, stateOf } from './peer.ts'
+import { type PeerMachine, stateOf } from './peer-state.ts'
 
 export type Counters = { -readonly [name in keyof MessageCounters]: MessageCounters[name] }
 

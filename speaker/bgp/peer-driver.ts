@@ -8,24 +8,15 @@ import { type Cancel, type Clock, type Log, type Tcp, type TcpConnection } from 
 import { type PeerStatus } from '../status.ts'
 import { type ConnectionOutput, type DownReason } from './connection.ts'
 import { count, describeDown, describePeer, type History, zeroCounters } from './describe.ts'
+import { dial } from './dial-driver.ts'
 import { type BgpMessage, decodeMessage, encodeMessage } from './message.ts'
 import { type Negotiated } from './negotiate.ts'
 import { type BgpError, describeNotification, type Notification } from './notification.ts'
-import { diallingDiffers, type Peer, ttlOf } from './peer-config.ts'
-import {
-  connectTimeoutMs,
-  initialPeer,
-  peerDeadline,
-  type PeerInput,
-  type PeerMachine,
-  type PeerOutput,
-  type Role,
-  stateOf,
-  stepPeer,
-} from './peer.ts'
+import { diallingDiffers, type Peer } from './peer-config.ts'
+import { type PeerInput, type PeerOutput, stepPeer } from './peer.ts'
+import { initialPeer, peerDeadline, type PeerMachine, type Role, stateOf } from './peer-state.ts'
 import { type ExportFor, openSession, type Session } from './session-driver.ts'
 import { openStream, type Stream } from './stream-driver.ts'
-import { type Update } from './update.ts'
 
 export type PeerPorts = {
   readonly tcp: Tcp
@@ -65,9 +56,8 @@ export function startPeer(initial: Peer, initialExport: ExportFor, ports: PeerPo
   let exported = initialExport
   let machine: PeerMachine = initialPeer
   let session: Session | undefined
-  let attempt: { readonly cancel: Cancel } | undefined
+  let cancelAttempt: Cancel = () => undefined
   let timer: { readonly at: Instant; readonly cancel: Cancel } | undefined
-  let warnedOfAttributes = false
   const streams: { [role in Role]?: Stream } = {}
   const open = new Set<Stream>()
   const queue: { readonly input: PeerInput; readonly offer: Offer | undefined }[] = []
@@ -140,10 +130,10 @@ export function startPeer(initial: Peer, initialExport: ExportFor, ports: PeerPo
         connect()
         return
       }
-      case 'cancelConnect':
-        attempt?.cancel()
-        attempt = undefined
+      case 'cancelConnect': {
+        cancelAttempt()
         return
+      }
       case 'close': {
         close(output.role, output.reason)
         return
@@ -175,7 +165,7 @@ export function startPeer(initial: Peer, initialExport: ExportFor, ports: PeerPo
         if (stream !== undefined) establish(stream, output.session)
         return
       case 'update': {
-        countUpdate(output.update)
+        session?.count(output.update)
         return
       }
       case 'refresh':
@@ -219,7 +209,6 @@ export function startPeer(initial: Peer, initialExport: ExportFor, ports: PeerPo
   }
 
   const establish = (stream: Stream, negotiated: Negotiated): void => {
-    warnedOfAttributes = false
     history = { ...history, establishedCount: history.establishedCount + 1 }
     log.info({ asn: negotiated.peerAsn, families: negotiated.families }, 'BGP session established')
     session = openSession(negotiated, {
@@ -227,6 +216,7 @@ export function startPeer(initial: Peer, initialExport: ExportFor, ports: PeerPo
       stream,
       nextHopFor: ports.nextHopFor,
       onWritten: () => count(sent, 'update'),
+      onMalformed: (problem) => log.warn({ problem }, 'malformed UPDATE, treated as RFC 7606 says'),
       onAdvertised: () => {
         ports.onAdvertised()
         ports.onSettled()
@@ -236,42 +226,14 @@ export function startPeer(initial: Peer, initialExport: ExportFor, ports: PeerPo
     session.announce(exported)
   }
 
-  const countUpdate = (update: Update): void => {
-    session?.count(update)
-    const [problem] = update.problems
-    if (problem === undefined || warnedOfAttributes) return
-    warnedOfAttributes = true
-    log.warn({ problem: problem.error.text }, 'malformed UPDATE, treated as RFC 7606 says')
-  }
-
   const connect = (): void => {
-    const { address, port, sourceAddress, md5Password } = peer
-    const ttl = ttlOf(peer)
-    const outgoing = ports.tcp.connect({
-      remote: { ip: address, port },
-      timeoutMs: connectTimeoutMs(peer),
-      ...(sourceAddress === undefined ? {} : { local: sourceAddress }),
-      ...(md5Password === undefined ? {} : { md5Password }),
-      ...(ttl === undefined ? {} : { ttl }),
-    })
-    const mine = { cancel: () => outgoing.cancel() }
-    attempt = mine
-    void outgoing.connection.then(
-      (tcp) => {
-        if (attempt !== mine) {
-          tcp.destroy()
-          return
-        }
-        attempt = undefined
-        apply({ kind: 'connected' }, { role: 'active', stream: adopt('active', tcp) })
-      },
-      (error: unknown) => {
-        if (attempt !== mine) return
-        attempt = undefined
-        noteDown(error instanceof Error ? error.message : String(error))
+    cancelAttempt = dial(peer, ports.tcp, {
+      onConnected: (tcp) => apply({ kind: 'connected' }, { role: 'active', stream: adopt('active', tcp) }),
+      onFailed: (text) => {
+        noteDown(text)
         apply({ kind: 'connectFailed' })
       },
-    )
+    })
   }
 
   const adopt = (role: Role, connection: TcpConnection): Stream => {

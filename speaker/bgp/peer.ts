@@ -13,11 +13,9 @@
 // A failed connect goes to Active, not to Idle, so that the neighbour's own connection is welcome meanwhile.
 
 import { unreachable } from '../../net/brand.ts'
-import { type Instant, later } from '../../net/time.ts'
-import { type PeerState as StateWord } from '../status.ts'
+import { later } from '../../net/time.ts'
 import {
   type Connection,
-  connectionDeadline,
   type ConnectionInput,
   type ConnectionOutput,
   type DownReason,
@@ -28,25 +26,15 @@ import {
 } from './connection.ts'
 import { cease, errorCode } from './iana.ts'
 import { type BgpError, type Notification, notification } from './notification.ts'
-import { type Peer } from './peer-config.ts'
-
-/** Who opened the TCP connection: we (`active`) or the neighbour (`passive`). */
-export type Role = 'active' | 'passive'
-
-export type Dial =
-  | { readonly phase: 'off' }
-  | { readonly phase: 'idle'; readonly until: Instant }
-  | { readonly phase: 'connecting'; readonly retryAt: Instant }
-  | { readonly phase: 'waiting'; readonly retryAt: Instant | undefined }
-
-export type PeerMachine = {
-  readonly started: boolean
-  readonly dial: Dial
-  readonly connections: { readonly [role in Role]?: Exclude<Connection, { phase: 'closed' }> }
-  /** Sessions and attempts that ended by an error, in a row. */
-  readonly failures: number
-  readonly establishedAt: Instant | undefined
-}
+import {
+  type Dial,
+  establishedRole,
+  hasConnection,
+  off,
+  type PeerMachine,
+  type Role,
+  roles,
+} from './peer-state.ts'
 
 export type PeerInput =
   | { readonly kind: 'start' }
@@ -77,22 +65,6 @@ export const idleHoldMs = { first: 1_000, most: 60_000 }
 /** A session that lived this long ends the row of failures. */
 export const stableMs = 60_000
 
-/** How long TCP may try: less than the shortest ConnectRetryTime, so that the reason of a failure is heard of. */
-export function connectTimeoutMs(peer: Peer): number {
-  return 0.7 * peer.connectTimeMs
-}
-
-const off: Dial = { phase: 'off' }
-const roles: readonly Role[] = ['active', 'passive']
-
-export const initialPeer: PeerMachine = {
-  started: false,
-  dial: off,
-  connections: {},
-  failures: 0,
-  establishedAt: undefined,
-}
-
 export function stepPeer(machine: PeerMachine, input: PeerInput, context: StepContext): PeerStep {
   switch (input.kind) {
     case 'start':
@@ -114,39 +86,6 @@ export function stepPeer(machine: PeerMachine, input: PeerInput, context: StepCo
     default:
       return unreachable(input)
   }
-}
-
-/** When to `tick` next. */
-export function peerDeadline(machine: PeerMachine): Instant | undefined {
-  const deadlines = [
-    machine.dial.phase === 'idle' ? machine.dial.until : undefined,
-    machine.dial.phase === 'connecting' || machine.dial.phase === 'waiting'
-      ? machine.dial.retryAt
-      : undefined,
-    ...roles.map((role) => {
-      const connection = machine.connections[role]
-      return connection === undefined ? undefined : connectionDeadline(connection)
-    }),
-  ].filter((deadline) => deadline !== undefined)
-  return deadlines.reduce<Instant | undefined>(
-    (least, each) => (least === undefined || each < least ? each : least),
-    undefined,
-  )
-}
-
-/** The one word of RFC 4271 for both levels: the state of the furthest connection, else of the dialling. */
-export function stateOf(machine: PeerMachine): StateWord {
-  const phases = roles.map((role) => machine.connections[role]?.phase)
-  for (const word of ['established', 'openConfirm', 'openSent'] as const)
-    if (phases.includes(word)) return word
-  // RFC 4271 §8.2.2: DelayOpen is waited for in Connect and Active.
-  if (machine.dial.phase === 'connecting' || machine.connections.active !== undefined) return 'connect'
-  if (machine.dial.phase === 'waiting' || machine.connections.passive !== undefined) return 'active'
-  return 'idle'
-}
-
-export function establishedRole(machine: PeerMachine): Role | undefined {
-  return roles.find((role) => machine.connections[role]?.phase === 'established')
 }
 
 function dial(machine: PeerMachine, context: StepContext): PeerStep {
@@ -315,10 +254,6 @@ function stop(machine: PeerMachine, error: BgpError | undefined, context: StepCo
 
 function other(role: Role): Role {
   return role === 'active' ? 'passive' : 'active'
-}
-
-function hasConnection(machine: PeerMachine): boolean {
-  return machine.connections.active !== undefined || machine.connections.passive !== undefined
 }
 
 function still(machine: PeerMachine): PeerStep {

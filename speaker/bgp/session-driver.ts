@@ -2,12 +2,20 @@
 // the socket is full the wish may change as often as it likes; only the newest is written.
 
 import { type Family, type Ip } from '../../net/ip.ts'
-import { prefixKey, sentTable, type AdjRibOut } from './adj-rib-out.ts'
-import { advance, nextUpdate, openAdjRibOut, resend, want } from './adj-rib-out.ts'
+import { type Prefix } from '../../net/prefix.ts'
+import {
+  type AdjRibOut,
+  advance,
+  nextUpdate,
+  openAdjRibOut,
+  prefixKey,
+  resend,
+  sentTable,
+  want,
+} from './adj-rib-out.ts'
 import { type SessionFacts } from './describe.ts'
 import { type Exported, type ExportView } from './export.ts'
 import { type Negotiated } from './negotiate.ts'
-import { type Prefix } from '../../net/prefix.ts'
 import { type Stream } from './stream-driver.ts'
 import { reachabilityOf, type Update } from './update.ts'
 
@@ -34,6 +42,8 @@ export type SessionPorts = {
   readonly nextHopFor: (sessionLocal: Ip, family: Family) => Ip | undefined
   /** One UPDATE was written. */
   readonly onWritten: () => void
+  /** The first UPDATE of this session that RFC 7606 had to judge. */
+  readonly onMalformed: (problem: string) => void
   /** All that was wanted is written; not called again before there was something more. */
   readonly onAdvertised: () => void
 }
@@ -45,6 +55,7 @@ export function openSession(negotiated: Negotiated, ports: SessionPorts): Sessio
   let nextHops: SessionFacts['nextHops'] = { 4: undefined, 6: undefined }
   let exportProblems: SessionFacts['exportProblems'] = { 4: undefined, 6: undefined }
   let told = false
+  let malformed = false
   const prefixes = { 4: { announced: 0, withdrawn: 0 }, 6: { announced: 0, withdrawn: 0 } }
 
   const nextHop = (family: Family): Ip | undefined => {
@@ -88,6 +99,10 @@ export function openSession(negotiated: Negotiated, ports: SessionPorts): Sessio
         prefixes[family].announced += announced.length
         prefixes[family].withdrawn += withdrawn.length
       }
+      const [problem] = update.problems
+      if (problem === undefined || malformed) return
+      malformed = true
+      ports.onMalformed(problem.error.text)
     },
     wasSent: (prefix) => sentTable(rib)[prefix.ip.family].has(prefixKey(prefix)),
   }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { type Ip, ip } from '../../net/ip.ts'
 import { notification } from '../../speaker/bgp/notification.ts'
 import { createSpeaker, type PeerConfig } from '../../speaker/speaker.ts'
+import { captured } from './bgp/captures.ts'
 import { peerConfig } from './bgp/peers.ts'
 import { callUp, settle } from './neighbour.ts'
 import { useSpeaker, passive, silent, told, vip } from './use-speaker.ts'
@@ -110,6 +111,55 @@ describe('the speaker', () => {
       await settle()
       assert.equal(on.status().state, 'established')
       assert.deepEqual(call.messages.at(-1), notification(6, 7))
+    })
+
+    it('refuses a second connection beside a session, with the reason (RFC 4271 §6.8)', async () => {
+      on.speaker.setPeers([passive])
+      await settle()
+      const router = on.network.host('10.0.0.2')
+      const first = await callUp(router, '10.0.0.1')
+      first.establish()
+      await settle()
+      const second = await callUp(router, '10.0.0.1')
+      await settle()
+      assert.deepEqual(second.messages, [notification(6, 7)])
+      assert.ok(second.closed && !first.closed)
+      assert.equal(on.status().state, 'established')
+      assert.equal(on.status().lastErrorSent!.text, 'Cease / Connection Collision Resolution')
+      // What comes on a connection that was refused is nobody's business.
+      second.sendRaw(captured('001209'))
+      await settle()
+      assert.equal(on.status().state, 'established')
+    })
+
+    it('refuses a neighbour that it holds off from, and takes it when that is over', async () => {
+      on.speaker.setPeers([passive])
+      await settle()
+      const router = on.network.host('10.0.0.2')
+      const first = await callUp(router, '10.0.0.1')
+      first.send(notification(6, 4))
+      await settle()
+      const second = await callUp(router, '10.0.0.1')
+      await settle()
+      assert.deepEqual(second.messages, [notification(6, 5)])
+      await on.wait(1000)
+      const third = await callUp(router, '10.0.0.1')
+      third.establish()
+      await settle()
+      assert.equal(on.status().state, 'established')
+    })
+
+    it('names the peer whose key the kernel does not take', async () => {
+      on.speaker.setPeers([
+        { ...passive, md5Password: 'x'.repeat(81) },
+        { ...passive, name: 'other', address: ip('10.0.0.3'), md5Password: 'x' },
+      ])
+      await settle()
+      assert.match(on.status(0).listenProblem!, /EINVAL/)
+      assert.equal(on.status(1).listenProblem, undefined)
+      on.speaker.setPeers([{ ...passive, md5Password: 'x' }])
+      await settle()
+      assert.equal(on.status(0).listenProblem, undefined)
     })
 
     it('stops listening when nobody is to be accepted any more', async () => {

@@ -96,6 +96,9 @@ export function memoryNetwork(clock: Clock): MemoryNetwork {
           return {
             local,
             setMd5Key: ({ peer, password }) => {
+              // TCP_MD5SIG_MAXKEYLEN of the kernel.
+              if ((password ?? '').length > 80)
+                throw new SystemError({ op: 'setsockopt', code: 'EINVAL', target: formatIp(peer) })
               if (password === undefined) own.keys.delete(formatIp(peer))
               else own.keys.set(formatIp(peer), password)
             },

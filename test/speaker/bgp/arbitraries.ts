@@ -12,7 +12,7 @@ import { type Open } from '../../../speaker/bgp/open.ts'
 import { type Update } from '../../../speaker/bgp/update.ts'
 
 // As object literals are: deepEqual in its strict form tells a null prototype apart.
-function record<T>(model: { readonly [name in keyof T]: fc.Arbitrary<T[name]> }): fc.Arbitrary<T> {
+export function record<T>(model: { readonly [name in keyof T]: fc.Arbitrary<T[name]> }): fc.Arbitrary<T> {
   return fc.record(model, { noNullPrototype: true })
 }
 

@@ -7,7 +7,7 @@ import { formatPrefix, prefix } from '../../../net/prefix.ts'
 import { type Announcement } from '../../../speaker/announcement.ts'
 import { type AttributeSet, emptyTable, type RouteTable } from '../../../speaker/bgp/adj-rib-out.ts'
 import { exporter, exportRoutes, type ExportView } from '../../../speaker/bgp/export.ts'
-import { address, prefixIn } from './arbitraries.ts'
+import { address, prefixIn, record } from './arbitraries.ts'
 
 const external: ExportView = {
   localAsn: 65001,
@@ -172,16 +172,16 @@ describe('neighbours that are told the same', () => {
   })
 
   it('differ in attribute keys exactly when they differ in attributes', () => {
-    const some = fc.record({
+    const some = record({
       prefix: fc.constant(vip4.prefix),
       communities: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 3 }),
       largeCommunities: fc.array(
-        fc.record({ global: fc.constant(1), local1: fc.constant(1), local2: fc.integer({ min: 1, max: 2 }) }),
+        record({ global: fc.constant(1), local1: fc.constant(1), local2: fc.integer({ min: 1, max: 2 }) }),
         { maxLength: 2 },
       ),
       localPref: fc.constantFrom(99, 100, 101),
     })
-    const view = fc.record({
+    const view = record({
       localAsn: fc.constant(65001),
       internal: fc.boolean(),
       fourOctetAs: fc.constant(true),

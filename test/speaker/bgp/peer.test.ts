@@ -6,19 +6,15 @@ import { type ConnectionInput } from '../../../speaker/bgp/connection.ts'
 import { type BgpMessage } from '../../../speaker/bgp/message.ts'
 import { notification } from '../../../speaker/bgp/notification.ts'
 import { type PeerConfig } from '../../../speaker/bgp/peer-config.ts'
+import { idleHoldMs, type PeerInput, type PeerOutput, stableMs, stepPeer } from '../../../speaker/bgp/peer.ts'
 import {
   establishedRole,
-  idleHoldMs,
   initialPeer,
   peerDeadline,
-  type PeerInput,
   type PeerMachine,
-  type PeerOutput,
   type Role,
-  stableMs,
   stateOf,
-  stepPeer,
-} from '../../../speaker/bgp/peer.ts'
+} from '../../../speaker/bgp/peer-state.ts'
 import { openWith, peerWith } from './peers.ts'
 
 const keepalive: BgpMessage = { kind: 'keepalive' }

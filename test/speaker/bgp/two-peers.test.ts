@@ -6,16 +6,14 @@ import fc from 'fast-check'
 import { type Instant, instant, later } from '../../../net/time.ts'
 import { type ConnectionInput } from '../../../speaker/bgp/connection.ts'
 import { type Peer, type PeerConfig } from '../../../speaker/bgp/peer-config.ts'
+import { type PeerInput, type PeerOutput, stepPeer } from '../../../speaker/bgp/peer.ts'
 import {
   establishedRole,
   initialPeer,
   peerDeadline,
-  type PeerInput,
   type PeerMachine,
-  type PeerOutput,
   type Role,
-  stepPeer,
-} from '../../../speaker/bgp/peer.ts'
+} from '../../../speaker/bgp/peer-state.ts'
 import { peerWith } from './peers.ts'
 
 type Side = {
