@@ -43,6 +43,8 @@ export type TcpConnectOptions = TcpSocketOptions & {
   readonly remote: Endpoint
   readonly local?: Ip
   readonly timeoutMs: number
+  /** Ends with RST instead of FIN, which leaves no port in TIME_WAIT; what was not delivered is lost. */
+  readonly resetOnClose?: boolean
 }
 
 /** An established connection. Listeners are set once, right after it is handed over. */

@@ -10,6 +10,7 @@ import { encodeSockaddr } from './sockaddr.ts'
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
 const SO_ERROR = 4
+const SO_LINGER = 13
 const SO_BINDTODEVICE = 25
 const SO_MARK = 36
 const IPPROTO_IP = 0
@@ -46,6 +47,12 @@ export function setSocketOptions(
   if (options.mark !== undefined) setsockopt(fd, SOL_SOCKET, SO_MARK, intOption(options.mark))
   if (options.ttl !== undefined) setsockopt(fd, level, ttl, intOption(options.ttl))
   if (options.minTtl !== undefined) setsockopt(fd, level, minTtl, intOption(options.minTtl))
+}
+
+/** Makes `close` send RST. */
+export function setResetOnClose(setsockopt: Setsockopt, fd: number): void {
+  // struct linger: on, for no time.
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, Buffer.concat([intOption(1), intOption(0)]))
 }
 
 /** What a listening socket needs before `bind`. */

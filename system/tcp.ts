@@ -6,7 +6,7 @@ import { readiness } from '../native/fd.ts'
 import { type Tcp, type TcpConnection, type TcpConnectOptions } from './ports.ts'
 import { addressFamily, encodeSockaddr, formatEndpoint, isLinkLocal } from './sockaddr.ts'
 import { errnoError, socketError } from './socket-errors.ts'
-import { setMd5Key, setSocketOptions, takeSocketError } from './socket-options.ts'
+import { setMd5Key, setResetOnClose, setSocketOptions, takeSocketError } from './socket-options.ts'
 import { adoptConnection } from './tcp-connection.ts'
 import { openListener } from './tcp-listener.ts'
 
@@ -73,6 +73,7 @@ function startSocket(options: TcpConnectOptions): number {
   const fd = addon.socket(addressFamily(remote.ip), SOCK_STREAM, 0)
   try {
     setSocketOptions(addon.setsockopt, fd, remote.ip.family, options)
+    if (options.resetOnClose === true) setResetOnClose(addon.setsockopt, fd)
     if (md5Password !== undefined) setMd5Key(addon.setsockopt, fd, remote.ip, md5Password)
     const scopeOf = (ip: typeof remote.ip): number =>
       device !== undefined && isLinkLocal(ip) ? addon.ifindex(device) : 0

@@ -1,11 +1,14 @@
 // One backend's health as a pure machine: when to probe, what a result means.
 //
-//            dueAt                 slot free             result, or deadline
+//            dueAt               begun              result, or deadline
 //   waiting ───────► due: probe! ───────────► probing ────────────────────────► waiting
 //
 // A target begins as down and undecided, and its first result decides at once: a starting balancer neither sends to
 // backends it knows nothing of, nor waits `rise` intervals for those that work. From then on `rise` good results in
 // a row bring it up and `fall` bad ones take it down.
+//
+// Probes follow a schedule of exact intervals, whose place in time is drawn once for each target: targets and nodes
+// do not probe in step, nothing drifts, and a backend that dies is out within `fall` intervals and one timeout.
 
 import { later, type Instant } from '../../net/time.ts'
 
@@ -19,16 +22,13 @@ export type Timing = {
 type Phase =
   | { readonly kind: 'waiting'; readonly dueAt: Instant }
   | { readonly kind: 'due' }
-  | {
-      readonly kind: 'probing'
-      readonly startedAt: Instant
-      readonly deadline: Instant
-      readonly jitter: number
-    }
+  | { readonly kind: 'probing'; readonly deadline: Instant }
 
 export type Check = {
   readonly timing: Timing
   readonly phase: Phase
+  /** The probe's place in the schedule; the next one's is an interval later. */
+  readonly slot: Instant
   readonly up: boolean
   readonly since: Instant
   /** Undefined until the first result. */
@@ -36,10 +36,10 @@ export type Check = {
   readonly consecutive: number
 }
 
-/** `begun`: the probe that was asked for has a slot; `jitter` in [0, 1) spreads the probes of many targets. */
+/** `begun`: the probe that was asked for is under way. */
 export type CheckInput =
   | { readonly kind: 'tick' }
-  | { readonly kind: 'begun'; readonly jitter: number }
+  | { readonly kind: 'begun' }
   | { readonly kind: 'result'; readonly good: boolean; readonly detail: string }
 
 /** `abandon`: the probe under way has run out of time. */
@@ -50,11 +50,12 @@ export type CheckOutput =
 
 export type Stepped = { readonly check: Check; readonly outputs: readonly CheckOutput[] }
 
-/** A new target's check: its first probe is due now. */
-export function startCheck(timing: Timing, now: Instant): Check {
+/** A new target's check: its first probe is due now, the second after `spread` (0 to 1) of an interval. */
+export function startCheck(timing: Timing, now: Instant, spread: number): Check {
   return {
     timing,
     phase: { kind: 'waiting', dueAt: now },
+    slot: later(now, timing.intervalMs * (spread - 1)),
     up: false,
     since: now,
     last: undefined,
@@ -65,14 +66,12 @@ export function startCheck(timing: Timing, now: Instant): Check {
 /** New timing for a running check: counts from the next probe on, the state stays. */
 export function retime(check: Check, timing: Timing, now: Instant): Check {
   const soonest = later(now, timing.intervalMs)
-  const phase: Phase =
-    check.phase.kind === 'waiting' && check.phase.dueAt > soonest
-      ? { kind: 'waiting', dueAt: soonest }
-      : check.phase
-  return { ...check, timing, phase }
+  return check.phase.kind === 'waiting' && check.phase.dueAt > soonest
+    ? { ...check, timing, phase: { kind: 'waiting', dueAt: soonest }, slot: soonest }
+    : { ...check, timing }
 }
 
-/** When `tick` is next wanted; undefined while a probe waits for its slot. */
+/** When `tick` is next wanted; undefined while a probe waits to begin. */
 export function nextDeadline(check: Check): Instant | undefined {
   switch (check.phase.kind) {
     case 'waiting':
@@ -90,35 +89,28 @@ export function step(check: Check, input: CheckInput, now: Instant): Stepped {
     case 'begun':
       if (phase.kind !== 'due') return { check, outputs: [] }
       return {
-        check: {
-          ...check,
-          phase: {
-            kind: 'probing',
-            startedAt: now,
-            deadline: later(now, timing.timeoutMs),
-            jitter: input.jitter,
-          },
-        },
+        check: { ...check, phase: { kind: 'probing', deadline: later(now, timing.timeoutMs) } },
         outputs: [],
       }
     case 'result':
-      return phase.kind === 'probing' ? conclude(check, phase, input, now) : { check, outputs: [] }
+      return phase.kind === 'probing' ? conclude(check, input, now) : { check, outputs: [] }
     case 'tick':
       if (phase.kind === 'waiting' && now >= phase.dueAt) {
         return { check: { ...check, phase: { kind: 'due' } }, outputs: [{ kind: 'probe' }] }
       }
       if (phase.kind === 'probing' && now >= phase.deadline) {
-        const bad = { good: false, detail: `no answer within ${timing.timeoutMs} ms` }
-        const { check: concluded, outputs } = conclude(check, phase, bad, now)
+        const bad = { good: false, detail: `no answer within ${timing.timeoutMs} ms: ${silence}` }
+        const { check: concluded, outputs } = conclude(check, bad, now)
         return { check: concluded, outputs: [{ kind: 'abandon' }, ...outputs] }
       }
       return { check, outputs: [] }
   }
 }
 
+const silence = 'the host is down, or its VIP on lo or L3DSR rule is missing (there: torii backend check)'
+
 function conclude(
   check: Check,
-  probing: Extract<Phase, { kind: 'probing' }>,
   { good, detail }: { readonly good: boolean; readonly detail: string },
   now: Instant,
 ): Stepped {
@@ -129,12 +121,14 @@ function conclude(
   const turned = up !== check.up
   // The first word on a target is news even if it confirms what was assumed.
   const news = turned || last === undefined
-  // Measured from start to start, a tenth to either side, so that a slow answer does not slow the checking.
-  const dueAt = later(probing.startedAt, timing.intervalMs * (0.9 + 0.2 * probing.jitter))
+  // Behind by an interval or more: too slow answers or too many probes. What was missed is not made up for.
+  const next = later(check.slot, timing.intervalMs)
+  const slot = next > now ? next : now
   return {
     check: {
       timing,
-      phase: { kind: 'waiting', dueAt: dueAt > now ? dueAt : now },
+      phase: { kind: 'waiting', dueAt: slot },
+      slot,
       up,
       since: turned ? now : check.since,
       last: { good, detail },

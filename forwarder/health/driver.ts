@@ -104,13 +104,15 @@ export function createHealth(options: HealthOptions, ports: HealthPorts): Health
     if (check.kind !== 'tcp') return
     probing += 1
     const probe = (each.probe += 1)
-    feed(each, { kind: 'begun', jitter: random() })
+    feed(each, { kind: 'begun' })
     const startedAt = clock.now()
     const mark = marks.get(steeredKey(steeredOf(each.target)))
     const attempt = tcp.connect({
       remote: { ip: vip, port: check.port },
       // The check's own deadline decides; this one only bounds the socket's life.
       timeoutMs: check.timeoutMs + 1000,
+      // All backends of a VIP share its address and port: ports in TIME_WAIT would run out at a few hundred.
+      resetOnClose: true,
       ...(mark === undefined ? {} : { mark }),
     })
     each.cancelProbe = () => attempt.cancel()
@@ -196,7 +198,7 @@ export function createHealth(options: HealthOptions, ports: HealthPorts): Health
     return {
       target,
       addedAt: clock.now(),
-      check: timing === undefined ? undefined : startCheck(timing, clock.now()),
+      check: timing === undefined ? undefined : startCheck(timing, clock.now(), random()),
       cancelTimer: () => undefined,
       cancelProbe: () => undefined,
       probe: 0,
@@ -244,7 +246,11 @@ function explain(error: unknown, vip: Ip): string {
     case 'ECONNREFUSED':
       return 'connection refused: nothing listens there'
     case 'ENETUNREACH':
-      return `this node has no route to ${formatIp(vip)}: add a default route`
+    case 'EHOSTUNREACH':
+    case 'EINVAL':
+    case 'EACCES':
+      // The rules steer a packet that a route has let out; the last two are what a blackhole or prohibit route says.
+      return `this node has no usable route to ${formatIp(vip)} (${code}): probes need one, a default route will do`
     default:
       return error instanceof Error ? error.message : String(error)
   }

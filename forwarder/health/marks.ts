@@ -54,10 +54,10 @@ export function renderHealthRules(steered: readonly Steered[], marks: Marks, vip
   ].join('\n')
 }
 
-const words = { 4: { ip: 'ip', type: 'ipv4_addr' }, 6: { ip: 'ip6', type: 'ipv6_addr' } } as const
+const keyword = { 4: 'ip', 6: 'ip6' } as const
 
 function steering(family: Family, steered: readonly Steered[], marks: Marks): readonly string[] {
-  const { ip } = words[family]
+  const ip = keyword[family]
   const replace = [`table ${ip} ${steeringTable}`, `delete table ${ip} ${steeringTable}`]
   const mine = steered.filter((each) => each.vip.family === family)
   if (mine.length === 0) return replace
@@ -68,22 +68,19 @@ function steering(family: Family, steered: readonly Steered[], marks: Marks): re
     const elements = [...map].map(([mark, backend]) => `${mark} : ${backend}`).join(', ')
     return (
       `    ${ip} daddr ${formatIp(first.vip)} ${ip} daddr set meta mark map { ${elements} } ` +
-      `${ip} dscp set ${first.dscp} counter notrack accept`
+      `${ip} dscp set ${first.dscp} counter accept`
     )
   })
-  const vips = distinct(mine.map((each) => each.vip)).join(', ')
   return [
     ...replace,
     `table ${ip} ${steeringTable} {`,
     '  chain out {',
-    '    type route hook output priority raw; policy accept;',
+    // After connection tracking, which so sees a connection with the VIP on both ways: a firewall of this host that
+    // lets answers in (`ct state established`) lets these in.
+    '    type route hook output priority mangle; policy accept;',
     `    meta mark & ${markMask} != ${markBase} accept`,
     ...rules,
     '    counter drop comment "a probe that no rule steers must not reach some other backend"',
-    '  }',
-    '  chain answers {',
-    '    type filter hook prerouting priority raw; policy accept;',
-    `    ${ip} saddr { ${vips} } fib daddr type local counter notrack`,
     '  }',
     '}',
   ]
@@ -94,7 +91,7 @@ function guard(vips: readonly Ip[]): readonly string[] {
   if (vips.length === 0) return replace
   const rules = ([4, 6] as const).flatMap((family) => {
     const mine = distinct(vips.filter((vip) => vip.family === family)).join(', ')
-    return mine === '' ? [] : [`    ${words[family].ip} daddr { ${mine} } counter drop`]
+    return mine === '' ? [] : [`    ${keyword[family]} daddr { ${mine} } counter drop`]
   })
   return [
     ...replace,

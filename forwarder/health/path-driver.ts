@@ -19,6 +19,7 @@ export type PathOptions = {
 export interface ProbePath {
   /** Calls `onReady` once the rules are in force; retries until they are, or until other rules are wanted. */
   load(ruleset: string, onReady: () => void, onFailure: (reason: string) => void): void
+  /** Removes the rules and puts sysctls back; what of it fails is logged. */
   close(): Promise<void>
 }
 
@@ -28,6 +29,10 @@ const tables = [
   ['ip6', steeringTable],
   ['inet', guardTable],
 ] as const
+// `table` before `delete table`: deleting one that is not there would fail the transaction.
+const removal = tables
+  .map(([family, table]) => `table ${family} ${table}\ndelete table ${family} ${table}\n`)
+  .join('')
 
 export function createProbePath(
   options: PathOptions,
@@ -52,12 +57,12 @@ export function createProbePath(
     if (target === undefined || closed) return
     try {
       loosen()
-      const drifted =
-        loaded !== undefined && loaded.ruleset === target.ruleset && loaded.listing !== (await listing())
-      if (drifted) log.warn({}, 'health rules were changed by somebody: loaded again')
-      if (drifted || loaded?.ruleset !== target.ruleset) {
+      const same = loaded?.ruleset === target.ruleset ? loaded : undefined
+      if (same === undefined || same.listing !== (await listing())) {
+        if (same !== undefined) log.warn({}, 'health rules were changed by somebody: loaded again')
         await nftables.apply(target.ruleset)
-        loaded = { ruleset: target.ruleset, listing: await listing() }
+        // The first listing of a ruleset is what it is held against from now on: damage must not get into it.
+        loaded = same ?? { ruleset: target.ruleset, listing: complete(await listing(), target.ruleset) }
       }
       target.onReady()
       again(options.driftCheckMs)
@@ -79,12 +84,14 @@ export function createProbePath(
   }
 
   // An answer comes from the VIP, to which this node's own route may lead elsewhere: strict reverse path filtering
-  // (RFC 3704 §2.2) drops it. The kernel takes the greater of `all` and the interface's value.
+  // (RFC 3704 §2.2) drops it. The kernel takes the greater of `all` and the interface's value, so that the interface's
+  // alone is enough.
   const loosen = (): void => {
-    for (const name of ['all', ...options.interfaces.map((each) => each.replaceAll('.', '/'))]) {
-      const key = `net.ipv4.conf.${name}.rp_filter`
+    for (const name of options.interfaces) {
+      const key = `net.ipv4.conf.${name.replaceAll('.', '/')}.rp_filter`
       const found = sysctl.read(key)
-      if (found !== '1') continue
+      const effective = Math.max(Number(found ?? 0), Number(sysctl.read('net.ipv4.conf.all.rp_filter') ?? 0))
+      if (found === undefined || effective !== 1) continue
       sysctl.write(key, '2')
       if (!loosened.has(key)) loosened.set(key, found)
       log.info({ key, from: found, to: '2' }, 'reverse path filtering loosened')
@@ -103,11 +110,23 @@ export function createProbePath(
       closed = true
       cancelTimer()
       await queue
-      const removal = tables.map(
-        ([family, table]) => `table ${family} ${table}\ndelete table ${family} ${table}\n`,
-      )
-      if (wanted !== undefined) await nftables.apply(removal.join(''))
-      for (const [key, before] of loosened) if (sysctl.read(key) === '2') sysctl.write(key, before)
+      try {
+        if (wanted !== undefined) await nftables.apply(removal)
+        for (const [key, before] of loosened) if (sysctl.read(key) === '2') sysctl.write(key, before)
+      } catch (error) {
+        // Whoever closes goes on to take down the rest, which this must not prevent.
+        log.error(
+          { reason: error instanceof Error ? error.message : String(error) },
+          'health rules not removed',
+        )
+      }
     },
   }
+}
+
+/** Every rule has one counter. */
+function complete(listing: string, ruleset: string): string {
+  const rulesIn = (text: string): number => text.split(/\bcounter\b/).length
+  if (rulesIn(listing) === rulesIn(ruleset)) return listing
+  throw new Error('somebody changed the rules while they were loaded: nft list ruleset shows them')
 }
