@@ -2,7 +2,14 @@
 // (RFC 2385). Sockets are opened and closed as the peers need them; what could not be opened is tried again.
 
 import { formatIp, ip, type Ip, sameIp } from '../../net/ip.ts'
-import { type Clock, type Endpoint, type Log, type Tcp, type TcpConnection } from '../../system/ports.ts'
+import {
+  type Clock,
+  type Endpoint,
+  type Log,
+  type Tcp,
+  type TcpConnection,
+  type TcpListener,
+} from '../../system/ports.ts'
 import { type Peer, ttlOf } from './peer-config.ts'
 
 const retryMs = 1_000
@@ -116,48 +123,41 @@ function openSocket(
   accept: (connection: TcpConnection, port: number) => void,
 ): Socket {
   let wanted = peers
-  let open: { setKey(peer: Ip, password: string | undefined): void; close(): void } | undefined
+  let open: TcpListener | undefined
   let closed = false
   let problem: string | undefined
   let stopRetry = (): void => undefined
-  const keys = new Map<string, { readonly peer: Ip; readonly password: string }>()
-  const keyProblems = new Map<string, string>()
+  const keyed = new Map<string, Ip>()
+  let keyProblems: ReadonlyMap<string, string> = new Map()
 
   const applyKeys = (): void => {
     if (open === undefined) return
-    keyProblems.clear()
-    const desired = new Map(
-      wanted.flatMap(({ address, md5Password }) =>
-        md5Password === undefined
-          ? []
-          : [[formatIp(address), { peer: address, password: md5Password }] as const],
-      ),
-    )
-    for (const [name, { peer }] of keys) if (!desired.has(name)) setKey(name, peer, undefined)
-    for (const [name, { peer, password }] of desired)
-      if (keys.get(name)?.password !== password) setKey(name, peer, password)
-  }
-  const setKey = (name: string, peer: Ip, password: string | undefined): void => {
-    try {
-      open?.setKey(peer, password)
-      if (password === undefined) keys.delete(name)
-      else keys.set(name, { peer, password })
-    } catch (error) {
-      keyProblems.set(name, textOf(error))
-      log.warn({ peer: name, problem: textOf(error) }, 'cannot set the MD5 key of a peer')
+    const desired = new Map(wanted.map((peer) => [formatIp(peer.address), peer]))
+    const problems = new Map<string, string>()
+    for (const [name, { address, md5Password }] of desired) {
+      const problem = setKey(address, md5Password)
+      if (problem === undefined) continue
+      problems.set(name, problem)
+      if (keyProblems.get(name) !== problem) log.warn({ address: name, problem }, 'cannot set an MD5 key')
     }
+    for (const [name, address] of keyed) if (!desired.has(name)) setKey(address, undefined)
+    keyProblems = problems
+  }
+  const setKey = (address: Ip, password: string | undefined): string | undefined => {
+    const name = formatIp(address)
+    try {
+      open?.setMd5Key({ peer: address, password })
+    } catch (error) {
+      return textOf(error)
+    }
+    if (password === undefined) keyed.delete(name)
+    else keyed.set(name, address)
+    return undefined
   }
   const attempt = async (): Promise<void> => {
     try {
       const options = ttl === undefined ? { local } : { local, ttl }
-      const listener = await tcp.listen(options, (connection) => {
-        if (closed) connection.destroy()
-        else accept(connection, local.port)
-      })
-      open = {
-        setKey: (peer, password) => listener.setMd5Key({ peer, password }),
-        close: () => listener.close(),
-      }
+      open = await tcp.listen(options, (connection) => accept(connection, local.port))
       if (closed) open.close()
       else {
         problem = undefined

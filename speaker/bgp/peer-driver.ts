@@ -6,7 +6,7 @@ import { type Prefix } from '../../net/prefix.ts'
 import { type Instant } from '../../net/time.ts'
 import { type Cancel, type Clock, type Log, type Tcp, type TcpConnection } from '../../system/ports.ts'
 import { type PeerStatus } from '../status.ts'
-import { type ConnectionOutput, type DownReason } from './connection.ts'
+import { type ConnectionInput, type ConnectionOutput, type DownReason } from './connection.ts'
 import { count, describeDown, describePeer, type History, zeroCounters } from './describe.ts'
 import { dial } from './dial-driver.ts'
 import { type BgpMessage, decodeMessage, encodeMessage } from './message.ts'
@@ -237,14 +237,11 @@ export function startPeer(initial: Peer, initialExport: ExportFor, ports: PeerPo
   }
 
   const adopt = (role: Role, connection: TcpConnection): Stream => {
-    const ifCurrent = (input: () => PeerInput): void => {
-      if (streams[role] === stream) apply(input())
-    }
+    const tell = (input: ConnectionInput): void => apply({ kind: 'connection', role, input })
     const stream = openStream(connection, clock, {
-      onFrame: (frame) => ifCurrent(() => read(role, frame)),
-      onFault: (error) =>
-        ifCurrent(() => ({ kind: 'connection', role, input: { kind: 'malformed', error } })),
-      onLost: (text) => ifCurrent(() => ({ kind: 'connection', role, input: { kind: 'tcpClosed', text } })),
+      onFrame: (frame) => tell(read(role, frame)),
+      onFault: (error) => tell({ kind: 'malformed', error }),
+      onLost: (text) => tell({ kind: 'tcpClosed', text }),
       onDrain: () => {
         session?.pump()
         ports.onSettled()
@@ -258,14 +255,14 @@ export function startPeer(initial: Peer, initialExport: ExportFor, ports: PeerPo
     return stream
   }
 
-  const read = (role: Role, frame: Uint8Array): PeerInput => {
+  const read = (role: Role, frame: Uint8Array): ConnectionInput => {
     const connection = machine.connections[role]
     const fourOctetAs =
       connection !== undefined && 'session' in connection ? connection.session.fourOctetAs : true
     const decoded = decodeMessage(frame, { fourOctetAs })
-    if (!decoded.ok) return { kind: 'connection', role, input: { kind: 'malformed', error: decoded.error } }
+    if (!decoded.ok) return { kind: 'malformed', error: decoded.error }
     count(received, decoded.message.kind)
-    return { kind: 'connection', role, input: { kind: 'message', message: decoded.message } }
+    return { kind: 'message', message: decoded.message }
   }
 
   log.debug({ address: formatIp(peer.address) }, 'BGP peer configured')

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict'
 import { ip } from '../../net/ip.ts'
 import { notification } from '../../speaker/bgp/notification.ts'
-import { type PeerConfig } from '../../speaker/speaker.ts'
+import { createSpeaker, type PeerConfig } from '../../speaker/speaker.ts'
 import { peerConfig } from './bgp/peers.ts'
 import { callUp, settle } from './neighbour.ts'
-import { useSpeaker, passive } from './use-speaker.ts'
+import { passive, silent, useSpeaker } from './use-speaker.ts'
 
 describe('the speaker', () => {
   const on = useSpeaker()
@@ -135,6 +135,24 @@ describe('the speaker', () => {
       await assert.rejects(callUp(on.network.host('10.0.0.2'), '10.0.0.1'), /ECONNREFUSED/)
       on.speaker.setPeers([passive])
       assert.deepEqual(on.speaker.status(), [])
+    })
+
+    it('gives up attempts to listen', async () => {
+      const us = on.network.host('10.0.0.1')
+      const other = createSpeaker({
+        tcp: us,
+        clock: on.clock,
+        log: silent,
+        random: Math.random,
+        nextHopFor: () => undefined,
+        onChange: () => undefined,
+      })
+      await us.listen({ local: { ip: ip('0.0.0.0'), port: 179 } }, () => undefined)
+      other.setPeers([passive])
+      await settle()
+      assert.equal(on.clock.pending, 1)
+      await other.close({ cease: true })
+      assert.equal(on.clock.pending, 0)
     })
 
     it('gives up attempts to connect', async () => {

@@ -79,6 +79,17 @@ describe('the speaker', () => {
       await callUp(router, '10.0.0.1')
     })
 
+    it('takes the key of a neighbour away with the neighbour', async () => {
+      const other: PeerConfig = { ...passive, name: 'other', address: ip('10.0.0.3') }
+      on.speaker.setPeers([{ ...passive, md5Password: 'x' }, other])
+      await settle()
+      on.speaker.setPeers([other])
+      await settle()
+      const stranger = await callUp(on.network.host('10.0.0.2'), '10.0.0.1')
+      await settle()
+      assert.ok(stranger.closed)
+    })
+
     it('says why it cannot, and tries again', async () => {
       const us = on.network.host('10.0.0.1')
       const other = createSpeaker({
@@ -92,6 +103,8 @@ describe('the speaker', () => {
       const blocking = await us.listen({ local: { ip: ip('0.0.0.0'), port: 179 } }, () => undefined)
       other.setPeers([passive])
       await settle()
+      assert.match(other.status()[0]!.listenProblem!, /EADDRINUSE/)
+      await on.wait(1000)
       assert.match(other.status()[0]!.listenProblem!, /EADDRINUSE/)
       blocking.close()
       await on.wait(1000)
@@ -121,15 +134,13 @@ describe('the speaker', () => {
       first.establish()
       await settle()
       const second = await callUp(router, '10.0.0.1')
+      // What comes on a connection that was refused is nobody's business.
+      second.sendRaw(captured('001209'))
       await settle()
       assert.deepEqual(second.messages, [notification(6, 7)])
       assert.ok(second.closed && !first.closed)
       assert.equal(on.status().state, 'established')
       assert.equal(on.status().lastErrorSent!.text, 'Cease / Connection Collision Resolution')
-      // What comes on a connection that was refused is nobody's business.
-      second.sendRaw(captured('001209'))
-      await settle()
-      assert.equal(on.status().state, 'established')
     })
 
     it('refuses a neighbour that it holds off from, and takes it when that is over', async () => {

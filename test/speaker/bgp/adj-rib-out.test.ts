@@ -219,6 +219,34 @@ describe('Adj-RIB-Out', () => {
     for (const { bytes } of [...four, ...six, ...gone]) assert.ok(bytes.length <= 4096)
   })
 
+  it('fills an UPDATE to its last octet', () => {
+    // The 4035 octets of above: 237 of 17, and 6 more.
+    const filling = (length: number): readonly Announcement[] => [
+      ...Array.from({ length: 237 }, (_, index) => announcement(`2001:db8::${index.toString(16)}/128`)),
+      announcement(`2001:db9::/${length}`),
+    ]
+    const fits = updatesBetween(emptyTable, tableOf(...filling(40)))
+    assert.deepEqual([fits.length, fits[0]!.bytes.length], [1, 4096])
+    assert.equal(updatesBetween(emptyTable, tableOf(...filling(48))).length, 2)
+    // 4066 octets of withdrawals: 239 of 17, and 3 more; IPv4 has 4073: 814 of 5, and 3 more.
+    const six = tableOf(
+      ...Array.from({ length: 239 }, (_, index) => announcement(`2001:db8::${index.toString(16)}/128`)),
+      announcement('2001::/16'),
+    )
+    assert.deepEqual(
+      updatesBetween(six, emptyTable).map(({ bytes }) => bytes.length),
+      [4096],
+    )
+    const four = tableOf(
+      ...Array.from({ length: 814 }, (_, index) => announcement(`198.18.${index >> 8}.${index & 255}/32`)),
+      announcement('10.0.0.0/16'),
+    )
+    assert.deepEqual(
+      updatesBetween(four, emptyTable).map(({ bytes }) => bytes.length),
+      [4096],
+    )
+  })
+
   it('needs 124 UPDATEs for 100,000 host routes', () => {
     const desired = Array.from({ length: 100_000 }, (_, index) => ({
       prefix: { ip: { family: 4 as const, value: 0x0a000000n + BigInt(index) }, length: 32 },
