@@ -44,7 +44,7 @@ export type ResolvedHop = {
 export type VipState = {
   readonly service: string
   readonly vip: Ip
-  /** The maps that the running program reads hold this VIP as it was last `set`. */
+  /** A running program's maps hold this VIP: as last `set`, or as before while a change of it is under way. */
   readonly programmed: boolean
   /** Hex digest of the Maglev table: equal wherever the same facts are seen. */
   readonly digest: string
