@@ -55,7 +55,7 @@ export async function neighboursOf(router: FabricNode): Promise<ReadonlyMap<stri
   return states
 }
 
-const hopSchema = z.object({ gateway: z.string().optional(), dev: z.string().optional(), via: z.unknown() })
+const hopSchema = z.object({ gateway: z.string().optional(), dev: z.string().optional() })
 const routesSchema = z.array(hopSchema.extend({ nexthops: z.array(hopSchema).optional() }))
 export type NextHop = { readonly gateway: string; readonly interface: string }
 
