@@ -139,8 +139,9 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     trace: (flow: Flow) => planes.forwarder.trace(flow),
     bindings: (backend: string) => {
       const pass = reconciler.last()
-      const found = pass && bindingsOf(backend, pass.config, pass.services)
-      return found && { revision: documents.inForce()?.revision ?? '', bindings: found }
+      const inForce = documents.inForce()
+      if (pass === undefined || inForce === undefined) return undefined
+      return { revision: inForce.revision, bindings: bindingsOf(backend, pass.config, pass.services) }
     },
   }
 

@@ -135,9 +135,9 @@ export function createReconciler(planes: Planes, ports: ReconcilerPorts): Reconc
     warmUntil ??= later(now, 500 + Math.max(0, ...targets.map(({ check }) => timeoutOf(check))))
     const warming =
       now < warmUntil && planes.health.status().some(({ consecutive, up }) => !up && consecutive === 0)
+    const next = virtualServices(served, isUp)
     if (!warming) {
       warmUntil = now
-      const next = virtualServices(served, isUp)
       retired = retire({ services: wanted, retired }, next, {
         now,
         drainTimeMs,
@@ -162,7 +162,8 @@ export function createReconciler(planes: Planes, ports: ReconcilerPorts): Reconc
     planes.speaker.announce(announcements)
 
     const problems = allocationProblem === undefined ? [] : [allocationProblem]
-    const services = [...wanted, ...retired.map(({ service }) => service)]
+    // Also while it warms up: an agent that asked meanwhile must not be told to take its VIPs down.
+    const services = [...next, ...retired.map(({ service }) => service)]
     last = { config, self, allocated: result, served, services, obstacles, problems }
     const delays = [fullPassMs, retireDelay(retired, now, drainTimeMs), warming ? 100 : undefined]
     const retry = allocationProblem === undefined ? undefined : retryMs

@@ -11,10 +11,10 @@ export type Answers = {
   readonly status: () => Status
   readonly trace: (flow: Flow) => FlowTrace
   readonly reload: () => Promise<Reload>
-  /** Undefined: no document names such a backend. */
+  /** Undefined bindings: no document names such a backend. Undefined: not known yet. */
   readonly bindings: (
     backend: string,
-  ) => { readonly revision: string; readonly bindings: readonly Binding[] } | undefined
+  ) => { readonly revision: string; readonly bindings: readonly Binding[] | undefined } | undefined
 }
 
 export function localRoutes(answers: Answers): Routes {
@@ -33,7 +33,8 @@ export function remoteRoutes(answers: Answers): Routes {
   const backend: Route = (_query, [name, ...more]) => {
     if (name === undefined || more.length > 0) return problem(400, 'expected /v1/backends/NAME')
     const found = answers.bindings(name)
-    if (found === undefined) return problem(404, `no LoadBalancer has a backend named '${name}'`)
+    if (found === undefined) return problem(503, 'starting: the first pass is not done')
+    if (found.bindings === undefined) return problem(404, `no LoadBalancer has a backend named '${name}'`)
     return json(bindingsReply(found.revision, found.bindings))
   }
   return {
@@ -93,6 +94,6 @@ function json(body: unknown): Reply {
   return { kind: 'json', body }
 }
 
-function problem(status: 400 | 404, message: string): Reply {
+function problem(status: 400 | 404 | 503, message: string): Reply {
   return { kind: 'problem', status, message }
 }
