@@ -7,6 +7,7 @@ import { forward, type Verdict } from '../../../forwarder/reference.ts'
 import { xdpAction } from '../../../native/bpf.ts'
 import { toHex } from '../../../net/bytes.ts'
 import { ip } from '../../../net/ip.ts'
+import { u16 } from '../octets.ts'
 import { ethernet, icmp4, icmp6, ipv4, ipv6, tcp, udp } from '../packets.ts'
 import { randomFrame } from '../random-frames.ts'
 import { ingress, randomFrom, randomImage, vips } from '../random.ts'
@@ -115,6 +116,27 @@ describe('XDP program and reference forwarder', function () {
       program.close()
     }
     assert.ok((tally.reasons.get('malformed') ?? 0) > 100)
+  })
+
+  it('agree on packets that end at every byte of a frame that goes on', () => {
+    const image = randomImage(randomFrom(7), 251)
+    const program = openProgram(image, ingress)
+    const tally = emptyTally()
+    try {
+      for (const frame of typicalFrames()) {
+        const [at, header] = frame[12] === 0x08 ? [16, 0] : [18, 40]
+        for (let end = header; end <= frame.length - 14 + 2; end += 1) {
+          const claimed = frame.slice()
+          claimed.set(u16(end - header), at)
+          compare(claimed, image, program, () => `IP length ${end}`, tally)
+        }
+      }
+      compareCounters(program, tally, 'claimed lengths')
+    } finally {
+      program.close()
+    }
+    for (const reason of ['forwarded', 'malformed', 'badQuote'] as const)
+      assert.ok((tally.reasons.get(reason) ?? 0) > 20, `${reason}: ${tally.reasons.get(reason) ?? 0}`)
   })
 
   it('agree on every traffic class and TTL', () => {
