@@ -3,7 +3,7 @@
 //
 // Mappings become objects without prototype, a key without value keeps its key with `undefined`.
 
-import { type Alias, isAlias, isMap, isPair, isScalar, isSeq, type Node, type Scalar } from 'yaml'
+import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type Pair, type Scalar } from 'yaml'
 
 export type Trap = (node: Node, message: string, remedy?: string) => void
 
@@ -48,7 +48,7 @@ export function plainValue(root: Node | null, lineOf: (node: Node) => number, tr
     if (isScalar(node)) return readScalar(node, inAlias ? undefined : trap)
     open.add(node)
     let value: unknown
-    if (isMap(node)) value = readMap(node.items, depth, inAlias)
+    if (isMap<Node, Node | null>(node)) value = readMap(node.items, depth, inAlias)
     // In a list an entry without value is an entry.
     else if (isSeq<Node | null>(node))
       value = node.items.map((item) => read(item, depth + 1, inAlias) ?? null)
@@ -56,14 +56,12 @@ export function plainValue(root: Node | null, lineOf: (node: Node) => number, tr
     return value
   }
 
-  const readMap = (items: readonly unknown[], depth: number, inAlias: boolean): unknown => {
+  const readMap = (items: readonly Pair<Node, Node | null>[], depth: number, inAlias: boolean): unknown => {
     const object = Object.create(null) as Record<string, unknown>
     const seen = new Map<string, Node>()
-    for (const pair of items) {
-      if (!isPair<Node, Node | null>(pair)) continue
-      const { key, value } = pair
+    for (const { key, value } of items) {
       if (!isScalar(key)) {
-        if (isAlias(key) || isMap(key) || isSeq(key)) refuse(key, 'found a key that is not plain text')
+        refuse(key, 'found a key that is not plain text')
         continue
       }
       if (key.anchor !== undefined) anchors.set(key.anchor, key)

@@ -153,6 +153,16 @@ describe('two BGPAdvertisements', () => {
     assert.ok(!conflict(`${a}\nipAddressPools: [v4]`, `${b}\nipAddressPools: [v6]`))
     assert.ok(!conflict(`${a}\nipAddressPools: [v4]\naggregationLength: 30`, b))
     assert.ok(conflict(`${a}\naggregationLength: 30`, b), 'the IPv6 pool is announced alike')
+    const both = (lengths: string): boolean =>
+      problems(
+        all(
+          advertisement(a, 'first'),
+          advertisement(`${b}\n${lengths}`, 'second'),
+          pool('addresses: [10.0.1.0/28, fd00::/64]'),
+        ),
+      ).length > 0
+    assert.ok(both('aggregationLength: 30'), 'a dual-stack pool meets in one family')
+    assert.ok(!both('aggregationLength: 30\naggregationLengthV6: 120'))
     const [racks, others] = [
       'nodeSelectors: [{matchLabels: {rack: x}}]',
       'nodeSelectors: [{matchLabels: {rack: y}}]',

@@ -133,6 +133,8 @@ items:
     ])
     const lb = (namespace: string): string =>
       `apiVersion: torii.dev/v1alpha1\nkind: LoadBalancer\nmetadata: {name: one, namespace: ${namespace}}\nspec: {ports: [{port: 1}], backends: [{name: b, addresses: [10.9.9.9]}]}\n`
+    const nameless = one.replace('{name: one}', '{}')
+    assert.equal(problems(all(nameless, nameless.replace('10.0.0', '10.0.1'))).length, 2)
     accepted(all(one, lb('a'), lb('b')))
     assert.equal(problems(all(lb('default'), lb('default').replace(', namespace: default', ''))).length, 1)
   })

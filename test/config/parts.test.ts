@@ -55,6 +55,8 @@ describe('a near miss', () => {
     assert.equal(nearest('eperPort', words), 'peerPort')
     assert.equal(nearest('passwort', words), 'password')
     assert.equal(nearest('prot', ['part', 'port']), 'port')
+    assert.equal(nearest('tiemouts', ['timeout-a', 'timeouts']), 'timeouts')
+    assert.equal(nearest('abdc', ['abxy']), undefined, 'a swap costs one, two replacements two')
     for (const far of ['pxyt', 'trop', 'orpt', 'rpot', 'poxx'])
       assert.equal(nearest(far, ['port']), undefined, far)
     assert.equal(nearest('weight', words), undefined)
