@@ -29,7 +29,7 @@ export type FabricNode = {
   readonly main: MainProcess | undefined
   /** A program in the node, to its end. Never rejects. */
   exec(argv: readonly string[], options?: { input?: string; timeoutMs?: number }): Promise<Outcome>
-  /** A program in the node; it ends with the process that is returned. */
+  /** A program in the node; it ends with the process that is returned, whose `kill` reaches the program itself. */
   spawn(argv: readonly string[], options?: SpawnOptions): ChildProcess
   signalMain(signal: NodeJS.Signals): void
   /** Starts `cmd` (again, after it has ended). */
@@ -99,16 +99,19 @@ function nodeOf(node: TopologyNode, place: NodePlace, pid: number): FabricNode {
       return main
     },
     exec: (argv, options = {}) => run(['nsenter', ...inside(argv)], { ...options, env }),
-    spawn: (argv, options = {}) => spawn('nsenter', inside(argv), { cwd: '/', env, ...options }),
+    spawn: (argv, options = {}) => signalled(spawn('nsenter', inside(argv), { cwd: '/', env, ...options })),
     signalMain: (signal) => {
       if (main !== undefined) process.kill(main.pid, signal)
     },
     startMain: async () => {
       if (node.command.length > 0) main = await startMain(self, node.command, join(place.folder, 'main.log'))
     },
-    linkDown: async (name) =>
-      void (await mustRun(['ip', '-n', place.namespace, 'link', 'set', name, 'down'])),
-    linkUp: async (name) => void (await mustRun(['ip', '-n', place.namespace, 'link', 'set', name, 'up'])),
+    linkDown: async (name) => {
+      await mustRun(['ip', '-n', place.namespace, 'link', 'set', name, 'down'])
+    },
+    linkUp: async (name) => {
+      await mustRun(['ip', '-n', place.namespace, 'link', 'set', name, 'up'])
+    },
     cutOff: async () => {
       for (const each of place.neighbours) await nft(each.namespace, cutRules(each.interface))
     },
@@ -121,6 +124,22 @@ function nodeOf(node: TopologyNode, place: NodePlace, pid: number): FabricNode {
     },
   }
   return self
+}
+
+// nsenter does not pass signals on, and ends as its child ends.
+function signalled(outer: ChildProcess): ChildProcess {
+  const killOuter = outer.kill.bind(outer)
+  outer.kill = (signal = 'SIGTERM') => {
+    const running = outer.exitCode === null && outer.signalCode === null
+    const inner = running ? childOf(outer.pid ?? 0) : undefined
+    if (inner === undefined) return killOuter(signal)
+    try {
+      return process.kill(inner, signal)
+    } catch {
+      return false
+    }
+  }
+  return outer
 }
 
 async function startMain(
@@ -176,6 +195,10 @@ function initScript({ name, binds, sysctls }: TopologyNode, folder: string): str
   const own = join(folder, 'files')
   return [
     'set -eu',
+    // A copy of the host's mounts there would keep every namespace of others alive as long as this node.
+    'umount -l /run/netns 2>/dev/null || :',
+    // The working folder stays reachable when something is mounted over the path to it.
+    `cd ${quote(folder)}`,
     `hostname ${quote(name)}`,
     `mkdir ${quote(own)}`,
     `mount -t tmpfs tmpfs ${quote(own)}`,
@@ -184,7 +207,10 @@ function initScript({ name, binds, sysctls }: TopologyNode, folder: string): str
       `mount -t overlay overlay -o ${quote(`lowerdir=${top},upperdir=${own}${top}/upper,workdir=${own}${top}/work`)} ${quote(top)}`,
     ]),
     'mount -t tmpfs tmpfs /run',
+    'mount -t sysfs sysfs /sys',
     'mount -t bpf bpf /sys/fs/bpf',
+    // What the host's own Torii has is not the node's.
+    'rm -rf /etc/torii /var/lib/torii',
     ...binds.flatMap(({ source, target, readOnly }) => [
       `[ -e ${quote(source)} ] || { echo ${quote(`bind ${source}: there is no such file`)}; exit 1; }`,
       `if [ -d ${quote(source)} ]; then mkdir -p ${quote(target)}; else mkdir -p "$(dirname ${quote(target)})"; [ -e ${quote(target)} ] || : >${quote(target)}; fi`,
@@ -193,11 +219,24 @@ function initScript({ name, binds, sysctls }: TopologyNode, folder: string): str
     ]),
     ...Object.entries(sysctls).map(([key, value]) => `sysctl -qw ${quote(`${key}=${value}`)}`),
     'ip link set lo up',
-    `: >${quote(join(folder, 'ready'))}`,
+    ...ownTmp(folder),
+    ': >ready',
+    'cd /',
     // The first process of a process namespace inherits its orphans, and bash reaps them.
     'while :; do sleep 3600 & wait $!; done',
     '',
   ].join('\n')
+}
+
+// The checkout may itself lie below /tmp: it is held aside in the working folder while that is covered.
+function ownTmp(folder: string): readonly string[] {
+  const path = quote(checkout)
+  const held = checkout.startsWith('/tmp/')
+  return [
+    ...(held ? ['mkdir checkout', `mount --rbind ${path} ${quote(join(folder, 'checkout'))}`] : []),
+    'mount -t tmpfs -o mode=1777 tmpfs /tmp',
+    ...(held ? [`mkdir -p ${path}`, `mount --no-canonicalize --rbind checkout ${path}`] : []),
+  ]
 }
 
 function quote(text: string): string {

@@ -10,7 +10,13 @@ const variable = /\$\$|\$\{([A-Za-z_]\w*)(?:(:?[-=+])([^}]*))?\}|\$([A-Za-z_]\w*
 export function substituteEnv(text: string, env: Readonly<Record<string, string | undefined>>): string {
   return text.replace(
     variable,
-    (whole, braced: string | undefined, operator: string | undefined, word = '', bare?: string) => {
+    (
+      whole: string,
+      braced: string | undefined,
+      operator: string | undefined,
+      word: string | undefined = '',
+      bare?: string,
+    ) => {
       if (whole === '$$') return '$'
       const value = env[braced ?? bare ?? '']
       // With a colon an empty value counts as none.
