@@ -1,14 +1,14 @@
 // What becomes of next hops over time. A backend's last next hop is kept for a moment while a neighbour is not known,
 // because entries vanish and come back (a flush, a changed route) faster than packets should be lost for. Neighbours
-// that have to be resolved or verified are asked for at once and then ever less often: the kernel does not see the
-// packets that XDP sends, so nobody else keeps their entries alive.
+// that have to be resolved or verified are asked for at once, and ever less often if they do not answer: the kernel does
+// not see the packets that XDP sends, so nobody else keeps their entries alive.
 
 import { type Instant, later } from '../net/time.ts'
 import { type ResolvedHop } from './model.ts'
-import { type NeighbourKey, type Resolution, neighbourText } from './next-hop.ts'
+import { type Ask, type NeighbourKey, type Resolution, neighbourText } from './next-hop.ts'
 
 type Held = { readonly hop: ResolvedHop; readonly until: Instant | undefined }
-type Asked = { readonly times: number; readonly dueAt: Instant }
+type Asked = { readonly times: number; readonly at: Instant; readonly dueAt: Instant }
 
 export type HopState = {
   /** By the backend's address; `until` is set while the hop outlives its neighbour entry. */
@@ -32,8 +32,11 @@ export type KeptHops = {
 }
 
 const holdMs = 3000
+/** Of neighbours that do not answer. */
 const firstAskMs = 1000
 const lastAskMs = 30_000
+/** Of those that the kernel has no entry for: it tries for seconds itself once it has one. */
+const absentAskMs = 100
 
 /** Takes in what the host's tables say now. */
 export function keepHops(
@@ -56,30 +59,39 @@ export function keepHops(
   }
 
   const asks = new Map(
-    [...resolutions.values()].flatMap(({ asks }) => asks.map((key) => [neighbourText(key), key])),
+    [...resolutions.values()].flatMap(({ asks }) => asks.map((ask) => [neighbourText(ask), ask])),
   )
   const asked = new Map<string, Asked>()
   const solicit: NeighbourKey[] = []
-  for (const [text, key] of asks) {
-    const last = before.asked.get(text)
-    if (last !== undefined && last.dueAt > now) {
-      asked.set(text, last)
-      continue
-    }
-    const times = (last?.times ?? 0) + 1
-    asked.set(text, { times, dueAt: later(now, Math.min(lastAskMs, firstAskMs * 2 ** (times - 1))) })
-    solicit.push(key)
+  for (const [text, ask] of asks) {
+    const next = nextAsk(before.asked.get(text), ask, now)
+    if (next === undefined) continue
+    asked.set(text, next)
+    if (next.at === now) solicit.push({ ifindex: ask.ifindex, ip: ask.ip })
   }
 
-  const deadlines = [...held.values(), ...asked.values()].flatMap((each) => {
-    const at = 'dueAt' in each ? each.dueAt : each.until
-    return at === undefined ? [] : [at]
-  })
+  const deadlines = [
+    ...[...held.values()].map(({ until }) => until),
+    ...[...asked.values()].map(({ dueAt }) => dueAt),
+  ].filter((at): at is Instant => at !== undefined && at > now)
   return {
     state: { held, asked },
     hops: new Map([...held].map(([address, { hop }]) => [address, hop])),
     unresolved,
     solicit,
-    nextAt: deadlines.length === 0 ? undefined : deadlines.reduce((a, b) => (a < b ? a : b)),
+    nextAt: deadlines.sort((a, b) => a - b)[0],
   }
+}
+
+/** When it is asked for, `at` being now if it is now; undefined while the kernel is at it by itself. */
+function nextAsk(last: Asked | undefined, { state }: Ask, now: Instant): Asked | undefined {
+  if (state === 'incomplete') return last
+  if (state === 'absent') {
+    if (last !== undefined && now - last.at < absentAskMs)
+      return { ...last, dueAt: later(last.at, absentAskMs) }
+    return { times: 0, at: now, dueAt: later(now, absentAskMs) }
+  }
+  if (last !== undefined && last.dueAt > now) return last
+  const times = last?.times ?? 0
+  return { times: times + 1, at: now, dueAt: later(now, Math.min(lastAskMs, firstAskMs * 2 ** times)) }
 }

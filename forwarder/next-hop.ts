@@ -20,11 +20,12 @@ export type HostTables = {
   readonly neighbours: readonly Neighbour[]
 }
 export type NeighbourKey = { readonly ifindex: number; readonly ip: Ip }
+/** A neighbour that has to be resolved, or verified because it is stale, and what the kernel knows of it. */
+export type Ask = NeighbourKey & { readonly state: 'absent' | 'incomplete' | 'failed' | 'stale' }
 
-/** `asks`: neighbours that the kernel should be made to resolve, or to verify because they are stale. */
 export type Resolution =
-  | { readonly kind: 'resolved'; readonly hop: ResolvedHop; readonly asks: readonly NeighbourKey[] }
-  | { readonly kind: 'unresolved'; readonly reason: string; readonly asks: readonly NeighbourKey[] }
+  | { readonly kind: 'resolved'; readonly hop: ResolvedHop; readonly asks: readonly Ask[] }
+  | { readonly kind: 'unresolved'; readonly reason: string; readonly asks: readonly Ask[] }
 
 /** RT_TABLE_LOCAL, MAIN and DEFAULT in the order of the kernel's default rules. Other rules are not looked at. */
 const tablesInOrder = [255, 254, 253]
@@ -71,14 +72,13 @@ function ownAddress(ip: Ip): string {
   return `${formatIp(ip)} is an address of this node: a balancer cannot be its own backend`
 }
 
-function unresolved(reason: string, asks: readonly NeighbourKey[] = []): Resolution {
+function unresolved(reason: string, asks: readonly Ask[] = []): Resolution {
   return { kind: 'unresolved', reason, asks }
 }
 
 type Candidate =
-  | { readonly kind: 'known'; readonly hop: ResolvedHop; readonly stale: boolean; readonly key: NeighbourKey }
-  | { readonly kind: 'asked'; readonly reason: string; readonly key: NeighbourKey }
-  | { readonly kind: 'useless'; readonly reason: string }
+  | { readonly kind: 'known'; readonly hop: ResolvedHop; readonly ask: Ask | undefined }
+  | { readonly kind: 'unknown'; readonly reason: string; readonly ask: Ask | undefined }
 
 /** The first of the address's own order of next hops that is usable now; those before it are asked for. */
 function choose(
@@ -88,10 +88,9 @@ function choose(
   neighbours: ReadonlyMap<string, Neighbour>,
 ): Resolution {
   const candidates = inOrder(ip, nextHops).map((nextHop) => candidate(ip, nextHop, links, neighbours))
-  const asks: NeighbourKey[] = []
+  const asks: Ask[] = []
   for (const each of candidates) {
-    if (each.kind === 'useless') continue
-    if (each.kind === 'asked' || each.stale) asks.push(each.key)
+    if (each.ask !== undefined) asks.push(each.ask)
     if (each.kind === 'known') return { kind: 'resolved', hop: each.hop, asks }
   }
   const reasons = candidates.flatMap((each) => (each.kind === 'known' ? [] : [each.reason]))
@@ -104,22 +103,24 @@ function candidate(
   links: ReadonlyMap<number, Link>,
   neighbours: ReadonlyMap<string, Neighbour>,
 ): Candidate {
+  const useless = (reason: string): Candidate => ({ kind: 'unknown', reason, ask: undefined })
   const link = links.get(ifindex)
-  if (link === undefined) return { kind: 'useless', reason: `interface ${ifindex} is gone` }
-  if (!link.up) return { kind: 'useless', reason: `${link.name} is down` }
-  if (link.mac === undefined)
-    return { kind: 'useless', reason: `${link.name} is not Ethernet, frames cannot be sent out of it` }
+  if (link === undefined) return useless(`interface ${ifindex} is gone`)
+  if (!link.up) return useless(`${link.name} is down`)
+  if (link.mac === undefined) return useless(`${link.name} is not Ethernet, frames cannot be sent out of it`)
   const key = { ifindex, ip: via ?? ip }
   const neighbour = neighbours.get(neighbourText(key))
   if (neighbour?.mac === undefined || !usable.has(neighbour.state)) {
-    const state = neighbour?.state === 'failed' ? 'does not answer' : 'is not resolved yet'
-    return { kind: 'asked', reason: `next hop ${formatIp(key.ip)} ${state} on ${link.name}`, key }
+    const state =
+      neighbour?.state === 'failed' || neighbour?.state === 'incomplete' ? neighbour.state : 'absent'
+    const words = state === 'failed' ? 'does not answer' : 'is not resolved yet'
+    const reason = `next hop ${formatIp(key.ip)} ${words} on ${link.name}`
+    return { kind: 'unknown', reason, ask: { ...key, state } }
   }
   return {
     kind: 'known',
     hop: { ifindex, interface: link.name, source: link.mac, destination: neighbour.mac },
-    stale: neighbour.state === 'stale',
-    key,
+    ask: neighbour.state === 'stale' ? { ...key, state: 'stale' } : undefined,
   }
 }
 
