@@ -38,5 +38,8 @@ export type Refusal = { readonly id: string; readonly reason: RefusalReason; rea
 
 export type Allocated = {
   readonly allocations: readonly Allocation[]
+  /** A refused request is served no VIP, save what it held before it asked for more. */
   readonly refusals: readonly Refusal[]
+  /** What refused requests held and get back once they can be served: not served now, given to nobody else. */
+  readonly reserved: readonly Allocation[]
 }
