@@ -195,8 +195,6 @@ function initScript({ name, binds, sysctls }: TopologyNode, folder: string): str
   const own = join(folder, 'files')
   return [
     'set -eu',
-    // A copy of the host's mounts there would keep every namespace of others alive as long as this node.
-    'umount -l /run/netns 2>/dev/null || :',
     // The working folder stays reachable when something is mounted over the path to it.
     `cd ${quote(folder)}`,
     `hostname ${quote(name)}`,
