@@ -120,7 +120,8 @@ function translate(rows: Uint32Array, indices: readonly number[], memo: RowMemo)
     known.indices.every((index, position) => index === indices[position])
   )
     return known.rows
-  const translated = rows.map((position) => indices[position] ?? noReal)
+  const translated = new Uint32Array(rows.length)
+  for (let row = 0; row < rows.length; row += 1) translated[row] = indices[rows[row] ?? noReal] ?? noReal
   memo.set(rows, { indices, rows: translated })
   return translated
 }

@@ -46,6 +46,7 @@ const lastRetryMs = 30_000
 /** Between passes that the kernel's changes cause: a burst of them is one, and most of the time is for others. */
 const gapMs = 20
 const longestGapMs = 500
+const longestTurnMs = 5
 
 /** Never throws for the environment's sake: what fails is in `status().problems`, and is tried again. */
 export function createForwarder(options: ForwarderOptions, ports: ForwarderPorts): Forwarder {
@@ -108,6 +109,7 @@ export function createForwarder(options: ForwarderOptions, ports: ForwarderPorts
       if (target !== undefined) await apply(datapath, target, found)
     } catch (error) {
       if (!(error instanceof SystemError)) log.error({ error }, 'datapath pass failed')
+      else if (error.cause !== undefined) log.debug({ error: error.cause }, 'datapath pass failed')
       found.push(error instanceof Error ? error.message : String(error))
     }
     const endedAt = clock.now()
@@ -138,17 +140,21 @@ export function createForwarder(options: ForwarderOptions, ports: ForwarderPorts
     found: string[],
   ): Promise<readonly TabledService[]> => {
     tables.retain(services)
+    let turnedAt = clock.now()
     const tabled: TabledService[] = []
     for (const service of services) {
       try {
-        const { table, fresh } = tables.tableOf(service, options)
+        const table = tables.tableOf(service, options)
         tabled.push({ service, table })
         if (table.slotsExceeded)
           found.push(
             `${service.service}: more than ${options.slots} backends, the table's slots: shares are uneven`,
           )
-        // Laying a table out takes a millisecond or two: sessions and timers get their turn between them.
-        if (fresh) await turn()
+        // Laying a table out takes a millisecond or two: sessions and timers get their turn in between.
+        if (clock.now() - turnedAt > longestTurnMs) {
+          await turn()
+          turnedAt = clock.now()
+        }
       } catch (error) {
         if (!(error instanceof RangeError)) throw error
         found.push(`${service.service}: ${error.message}`)

@@ -45,10 +45,14 @@ function describeVip(service: VirtualService, { applied, view, interfaces }: Sta
   }
 }
 
-/** Equal for equal statuses. */
-export function statusText(status: Omit<ForwarderStatus, 'packets'>): string {
-  return JSON.stringify(status, (_, value: unknown) => {
-    if (typeof value === 'bigint') return value.toString()
-    return value instanceof Map ? [...value] : value
-  })
+/** Equal for equal statuses; the rows of a VIP follow from its digest. */
+export function statusText({ vips, interfaces, problems }: Omit<ForwarderStatus, 'packets'>): string {
+  return JSON.stringify([
+    vips.map(({ service, vip, programmed, digest, unresolved }) => [
+      ...[service, formatIp(vip), programmed, digest],
+      ...unresolved,
+    ]),
+    interfaces,
+    problems,
+  ])
 }

@@ -6,11 +6,8 @@ import { type DatapathOptions, type VirtualService } from './model.ts'
 import { type ConfiguredTable, type Table, configuredTable, withHealth } from './table.ts'
 
 export type TableCache = {
-  /** The table of a service, and whether it had to be laid out. Throws `RangeError` as `configuredTable` does. */
-  tableOf(
-    service: VirtualService,
-    options: Pick<DatapathOptions, 'tableSize' | 'slots'>,
-  ): { readonly table: Table; readonly fresh: boolean }
+  /** The table of a service. Throws `RangeError` as `configuredTable` does. */
+  tableOf(service: VirtualService, options: Pick<DatapathOptions, 'tableSize' | 'slots'>): Table
   /** Forgets the tables of all other services. */
   retain(services: readonly VirtualService[]): void
 }
@@ -38,13 +35,13 @@ export function createTableCache(): TableCache {
         const configured = configuredTable(service.reals, { tableSize, slots })
         const table = withHealth(configured, ups)
         entries.set(key, { shape, configured, ups, table })
-        return { table, fresh: true }
+        return table
       }
       if (ups.some((up, position) => up !== known.ups[position])) {
         known.ups = ups
         known.table = withHealth(known.configured, ups)
       }
-      return { table: known.table, fresh: false }
+      return known.table
     },
     retain: (services) => {
       const kept = new Set(services.map(keyOf))

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -207,9 +208,15 @@ static napi_value object_close(napi_env env, napi_callback_info info) {
 static napi_value object_load(napi_env env, napi_callback_info info) {
     torii_call call = torii_args(env, info);
     handle *self = open_object(&call);
+    sigset_t all, before;
     if (self == NULL || !begin(env))
         return NULL;
-    return end(env, lib.bpf_object__load(self->object), "bpf load", NULL);
+    /* The verifier gives up (EAGAIN) when a signal is pending: a profiler's come faster than it is done. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int status = lib.bpf_object__load(self->object);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return end(env, status, "bpf load", NULL);
 }
 
 static napi_value set_max_entries(napi_env env, napi_callback_info info) {

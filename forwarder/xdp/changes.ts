@@ -52,7 +52,8 @@ function sameRows(a: Uint32Array | undefined, b: Uint32Array): boolean {
   return a === b || (a !== undefined && Buffer.compare(asBytes(a), asBytes(b)) === 0)
 }
 
-function asBytes({ buffer, byteOffset, byteLength }: Uint32Array): Uint8Array {
+/** A table's rows as the values of its map, without a copy: programs for `bpfel` run on little-endian hosts only. */
+export function asBytes({ buffer, byteOffset, byteLength }: Uint32Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength)
 }
 

@@ -118,11 +118,22 @@ const remedies: Readonly<Record<string, string>> = {
 /** The addon's error as the port error, with a remedy where there is one; anything else as it is. */
 export function bpfError(op: string, target: string, error: unknown): unknown {
   if (!isAddonError(error)) return error
-  return new SystemError({
+  const wrapped = new SystemError({
     op,
     code: error.code,
     target,
-    message: error.message,
+    message: 'log' in error ? loadReason(error) : error.message,
     remedy: remedies[error.code],
   })
+  // With all of libbpf's log.
+  wrapped.cause = error
+  return wrapped
+}
+
+/** What failed, and why: the verifier's verdict, which is the line before its summary, or else libbpf's first word. */
+function loadReason({ message }: Error): string {
+  const head = message.split(': ', 2).join(': ')
+  const lines = message.slice(head.length + 2).split('\n')
+  const summary = lines.findIndex((line) => line.startsWith('processed '))
+  return `${head}: ${lines[summary - 1] ?? lines[0] ?? ''}`
 }

@@ -12,7 +12,7 @@ import {
   reasons,
   vipId,
 } from '../image.ts'
-import { type MapChanges } from './changes.ts'
+import { asBytes, type MapChanges } from './changes.ts'
 import {
   counterIndex,
   decodeIndex,
@@ -22,7 +22,6 @@ import {
   encodeIndex,
   encodeReal,
   encodeSettings,
-  encodeTable,
   encodeVip,
   encodeVipKey,
   sumCounter,
@@ -99,8 +98,7 @@ export async function writeChanges(
     changes.reals.map(([index, real]) => [encodeIndex(index), encodeReal(real)]),
   )
   for (let at = 0; at < changes.tables.length; at += tablesPerBatch) {
-    swapTables(bpf, loaded, changes.tables.slice(at, at + tablesPerBatch))
-    await nextTurn()
+    await swapTables(bpf, loaded, changes.tables.slice(at, at + tablesPerBatch))
   }
   batch(
     bpf,
@@ -118,15 +116,21 @@ export async function writeChanges(
   )
 }
 
-function swapTables(bpf: BpfBinding, { maps, tableSize }: LoadedProgram, tables: MapChanges['tables']): void {
+async function swapTables(
+  bpf: BpfBinding,
+  { maps, tableSize }: LoadedProgram,
+  tables: MapChanges['tables'],
+): Promise<void> {
   const made: number[] = []
   try {
-    const entries = tables.map(([index, rows]): Entry => {
+    const entries: Entry[] = []
+    for (const [index, rows] of tables) {
       const fd = createTable(bpf, tableSize)
       made.push(fd)
-      bpf.bpfMapWrite(fd, encodeTable(rows))
-      return [encodeIndex(index), encodeIndex(fd)]
-    })
+      bpf.bpfMapWrite(fd, asBytes(rows))
+      entries.push([encodeIndex(index), encodeIndex(fd)])
+      await nextTurn()
+    }
     batch(bpf, maps.tables, entries)
   } finally {
     for (const fd of made) bpf.close(fd)

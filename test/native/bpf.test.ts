@@ -219,6 +219,23 @@ describe('a BPF object', () => {
     bpf.bpfClose(bad)
   })
 
+  it('is loaded also while signals come faster than the verifier is done', () => {
+    const script = `
+      import { readFileSync } from 'node:fs'
+      import { loadAddon } from ${binding}
+      const bpf = loadAddon()
+      const opened = bpf.bpfOpen(readFileSync(${JSON.stringify(objectPath)}))
+      bpf.bpfSetMaxEntries(opened, 'vips', 8)
+      bpf.bpfLoad(opened)`
+    const folder = mkdtempSync(join(tmpdir(), 'torii-profile-'))
+    try {
+      const profiler = ['--cpu-prof', '--cpu-prof-interval', '100', '--cpu-prof-dir', folder]
+      execFileSync(process.execPath, [...profiler, '--input-type=module', '-e', script], { stdio: 'pipe' })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
   it('leaves no descriptor, closed or collected', async () => {
     const before = openDescriptors()
     for (let round = 0; round < 20; round += 1) loaded(() => undefined)

@@ -207,6 +207,31 @@ describe('the XDP datapath', function () {
     }
   })
 
+  it('says in one line what is wrong with an object, and forwards as soon as there is a right one', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'torii-object-'))
+    const object = join(folder, 'torii.bpf.o')
+    try {
+      const node = await start(object)
+      await node.set(both, optionsOf())
+      assert.match(
+        (await node.status()).problems.join(),
+        /^read .*torii\.bpf\.o: ENOENT; in a checkout run: npm run setup$/,
+      )
+      writeFileSync(object, 'nonsense')
+      await node.set(both, optionsOf())
+      assert.match(
+        (await node.status()).problems.join(),
+        /^load torii\.bpf\.o: bpf open: Invalid argument: libbpf: .* is not a proper ELF object$/,
+      )
+      cpSync(join(packageRoot(), 'prebuilds/bpf/torii.bpf.o'), object)
+      await until('it to be tried again', async () => (await node.status()).problems.length === 0)
+      await resolved(node)
+      assert.ok(answersPing(lab, vip4))
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
   it('leaves nothing when it is detached', async () => {
     const node = await forwarding()
     assert.notEqual(xdpOf('c0'), undefined)
