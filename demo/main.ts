@@ -68,7 +68,11 @@ async function demo(options: Options): Promise<number> {
   const board = createBoard(stream, nowMs)
   let kept = false
   try {
-    const outcome = await runSteps(steps, { signal: interrupt.signal, nowMs, show: board.show })
+    const outcome = await runSteps(steps, {
+      signal: interrupt.signal,
+      nowMs,
+      show: (...args) => board.show(...args),
+    })
     board.close()
     if (interrupt.signal.aborted) return interruptedCode
     const results: Results = { bursts, played, outcome, tookMs: nowMs() }
