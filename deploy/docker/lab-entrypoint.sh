@@ -2,11 +2,6 @@
 # Entrypoint of the lab image: makes of a Docker container what a node of the topology expects, then runs its command.
 set -eu
 
-# Docker turns IPv6 off in a container that it gives no network.
-if [ -w /proc/sys/net/ipv6/conf/all/disable_ipv6 ]; then
-  echo 0 >/proc/sys/net/ipv6/conf/all/disable_ipv6
-fi
-
 # Where the datapath is pinned; each node has its own.
 mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf || echo "lab: no bpffs: this node cannot be a balancer" >&2
 
