@@ -1,7 +1,7 @@
 // The embedded store: one SQLite file, WAL, synced at every commit, so that a save that returned outlives kill -9
 // and a power cut. Locked while open: two daemons on one file would each overwrite what the other gave out.
 
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { z } from 'zod'
@@ -50,8 +50,10 @@ export function openAllocationStore(path: string): AllocationStore {
   const database = open(path)
   let stored: ReadonlyMap<string, Stored>
   try {
-    prepare(database, path)
-    stored = read(database, path)
+    // All checks and reading come before anything is written: a file that is refused is not touched.
+    const isNew = inspect(database, path)
+    stored = isNew ? new Map<string, Stored>() : read(database, path)
+    settle(database, isNew)
   } catch (error) {
     database.close()
     throw failure('open', path, error)
@@ -92,24 +94,31 @@ export function openAllocationStore(path: string): AllocationStore {
 
 function open(path: string): DatabaseSync {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+    makeDirectory(dirname(path))
     return new DatabaseSync(path)
   } catch (error) {
     throw failure('open', path, error)
   }
 }
 
-/** Checks before anything is written, so that a file that is refused is not touched. */
-function prepare(database: DatabaseSync, path: string): void {
+/** Node's own recursive way never returns where a file system, as /proc, knows no new directories. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return
+  if (dirname(path) !== path) makeDirectory(dirname(path))
+  mkdirSync(path)
+}
+
+/** Whether the file is new. Refuses what is not ours. */
+function inspect(database: DatabaseSync, path: string): boolean {
   database.exec('PRAGMA locking_mode = EXCLUSIVE')
   const found = numberOf(database, 'PRAGMA application_id', path)
   const version = numberOf(database, 'PRAGMA user_version', path)
   const objects = numberOf(database, 'SELECT count(*) FROM sqlite_schema', path)
-  const isNew = found === 0 && version === 0 && objects === 0
-  if (!isNew && found !== applicationId) {
+  if (found === 0 && version === 0 && objects === 0) return true
+  if (found !== applicationId) {
     throw refusal(path, 'it is an SQLite file of another program', 'name another file')
   }
-  if (!isNew && version !== schemaVersion) {
+  if (version !== schemaVersion) {
     const message = `it has schema version ${version}, expected ${schemaVersion}`
     throw refusal(
       path,
@@ -117,14 +126,16 @@ function prepare(database: DatabaseSync, path: string): void {
       'run the release that wrote it, or move it away to begin without allocations',
     )
   }
-  if (!isNew && textOf(database, 'PRAGMA quick_check(1)', path) !== 'ok') throw damaged(path)
+  if (valueOf(database, 'PRAGMA quick_check(1)') !== 'ok') throw damaged(path)
+  return false
+}
 
+function settle(database: DatabaseSync, isNew: boolean): void {
   database.exec('PRAGMA journal_mode = WAL')
   database.exec('PRAGMA synchronous = FULL')
-  if (isNew) {
-    database.exec(`BEGIN IMMEDIATE; ${schema};
-      PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; COMMIT`)
-  }
+  if (!isNew) return
+  database.exec(`BEGIN IMMEDIATE; ${schema};
+    PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; COMMIT`)
 }
 
 function read(database: DatabaseSync, path: string): ReadonlyMap<string, Stored> {
@@ -163,31 +174,28 @@ function numberOf(database: DatabaseSync, sql: string, path: string): number {
   throw damaged(path)
 }
 
-function textOf(database: DatabaseSync, sql: string, path: string): string {
-  const value = valueOf(database, sql)
-  if (typeof value === 'string') return value
-  throw damaged(path)
-}
-
 function valueOf(database: DatabaseSync, sql: string): unknown {
   return Object.values(database.prepare(sql).get() ?? {})[0]
 }
 
 function damaged(path: string, detail = 'it is damaged'): SystemError {
-  return refusal(path, detail, 'restore it from a copy, or move it away to begin without allocations')
+  return refusal(path, detail, damageRemedy)
 }
 
 function refusal(path: string, message: string, remedy: string): SystemError {
   return new SystemError({ op: 'open', code: 'EINVAL', target: path, message, remedy })
 }
 
+const damageRemedy = 'restore it from a copy, or move it away to begin without allocations'
+
 // SQLite's primary result codes.
-const remedies: Readonly<Record<number, { readonly code: string; readonly remedy: string }>> = {
+const causes: Readonly<Record<number, { readonly code: string; readonly remedy: string }>> = {
+  1: { code: 'EINVAL', remedy: damageRemedy },
   5: { code: 'EBUSY', remedy: 'stop the other daemon that uses it, or name another file' },
   8: { code: 'EROFS', remedy: 'make the file and its directory writable' },
-  11: { code: 'EINVAL', remedy: 'restore it from a copy, or move it away to begin without allocations' },
+  11: { code: 'EINVAL', remedy: damageRemedy },
   13: { code: 'ENOSPC', remedy: 'free space on its file system' },
-  14: { code: 'ENOENT', remedy: 'check that its directory can be written and that it is a file' },
+  14: { code: 'ENOENT', remedy: 'check that it is a file and that its directory can be written' },
   26: { code: 'EINVAL', remedy: 'it is not an allocation store: name another file' },
 }
 
@@ -196,5 +204,6 @@ function failure(op: string, path: string, error: unknown): SystemError {
   const message = error instanceof Error ? error.message : String(error)
   const errcode = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'EIO'
-  return new SystemError({ op, target: path, message, ...(remedies[errcode] ?? { code }) })
+  const cause = causes[errcode] ?? { code, remedy: 'check that its directory can be written' }
+  return new SystemError({ op, target: path, message, ...cause })
 }
