@@ -23,7 +23,9 @@ export type Lab = {
   readonly backends: readonly [Namespace, Namespace]
   /** A directory on a bpffs of this lab's own, not made yet. */
   readonly pins: string
+  /** What a failed test may have left running, and everything else. */
   readonly delete: () => void
+  readonly children: Set<ChildProcess>
 }
 
 export function createLab(): Lab {
@@ -35,12 +37,15 @@ export function createLab(): Lab {
   ]
   const bpffs = mkdtempSync(join(tmpdir(), 'torii-bpffs-'))
   execFileSync('mount', ['-t', 'bpf', 'bpf', bpffs])
+  const children = new Set<ChildProcess>()
   const lab: Lab = {
+    children,
     client,
     balancer,
     backends: [first, second],
     pins: join(bpffs, 'torii'),
     delete: () => {
+      for (const child of children) child.kill('SIGKILL')
       for (const each of [client, balancer, first, second]) each.delete()
       execFileSync('umount', ['-l', bpffs])
       rmdirSync(bpffs)
@@ -192,12 +197,17 @@ export function optionsOf(change: Partial<DatapathOptions> = {}): DatapathOption
 export type Pings = { readonly sent: number; readonly lost: number }
 
 /** Pings from the client, one every 5 ms, until `stop`. */
-export function startPings({ client }: Lab, address: string): { readonly stop: () => Promise<Pings> } {
+export function startPings(
+  { client, children }: Lab,
+  address: string,
+): { readonly stop: () => Promise<Pings> } {
   const child = spawn(
     'nsenter',
     [`--net=/run/netns/${client.name}`, 'ping', '-q', '-n', '-i', '0.005', '-W', '1', address],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
+  children.add(child)
+  child.once('exit', () => children.delete(child))
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
   return {
