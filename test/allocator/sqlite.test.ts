@@ -207,6 +207,12 @@ describe('a file that is not an allocation store', () => {
     const whole = readFileSync(path)
     truncateSync(path, whole.length - 4096)
     refuses(/restore it from a copy/)
+    // A wrong count of free pages in the header: reading the rows alone would not notice.
+    writeFileSync(
+      path,
+      whole.map((byte, i) => (i === 39 ? byte ^ 1 : byte)),
+    )
+    refuses(/restore it from a copy/)
     // Noise over the second page, where the rows are.
     writeFileSync(
       path,
