@@ -256,3 +256,18 @@ export function sendDatagrams(
     }`
   client.input(`${process.execPath} --input-type=commonjs -`, script)
 }
+
+/** What happens to backend 1's entry on the balancer from now on, one line each. */
+export function watchNeighbours({ balancer, children }: Lab): () => readonly string[] {
+  const child = spawn(
+    'nsenter',
+    [`--net=/run/netns/${balancer.name}`, 'ip', 'monitor', 'neigh', 'dev', 'b1'],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
+  children.add(child)
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  return () => output.split('\n').filter((line) => line.startsWith('10.50.1.2 '))
+}
