@@ -32,6 +32,8 @@ describe('DSCP ids', () => {
   it('of the two families do not meet', () => {
     const result = run([at('a', '10.0.0.1'), at('b', 'fd00::1'), at('c', '10.0.0.1', 'fd00::1')])
     assert.deepEqual(dscps(result), { a: [2], b: [2], c: [3, 3] })
+    const sharedIn6 = run([at('a', '10.0.0.1', 'fd00::1'), at('b', '10.0.0.2', 'fd00::1')])
+    assert.deepEqual(dscps(sharedIn6), { a: [2, 2], b: [2, 3] })
   })
 
   it('stay when others come and go', () => {
