@@ -79,6 +79,15 @@ export async function addressesOf(node: FabricNode): Promise<readonly string[]> 
   return links.flatMap(({ addr_info }) => addr_info.map(({ local }) => local))
 }
 
+const linksSchema = z.array(z.object({ address: z.string().optional() }))
+
+/** The MACs of a node's interfaces. */
+export async function macsOf(node: FabricNode): Promise<readonly string[]> {
+  const { stdout } = await node.exec(['ip', '-j', 'link'])
+  const links = linksSchema.safeParse(parseJson(stdout)).data ?? []
+  return links.flatMap(({ address }) => address ?? []).filter((mac) => mac !== '00:00:00:00:00:00')
+}
+
 /** Round trip in milliseconds; undefined without an answer. */
 export async function ping(client: FabricNode, address: string): Promise<number | undefined> {
   const { status, stdout } = await client.exec(['ping', '-n', '-c', '1', '-W', '1', address])

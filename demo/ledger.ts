@@ -1,9 +1,10 @@
 // Which balancer carries a connection: only the routers know, since they choose. While a scenario runs, an nftables
-// rule on each router notes the client's port of every packet for a VIP that leaves by an interface to a balancer.
+// rule on each router notes the client's port of every packet for a VIP, and the MAC that it is sent to: balancers
+// may share a router's interface (a bridge), never a MAC.
 
 import { z } from 'zod'
 import { type FabricNode } from '../test/fabric/fabric.ts'
-import { addressesOf, type Lab, nextHopsOf } from './lab.ts'
+import { type Lab, macsOf, nextHopsOf } from './lab.ts'
 import { StepFailure } from './until.ts'
 
 const table = 'torii_ledger'
@@ -45,18 +46,10 @@ export function flowKey(address: string, port: number): string {
 /** Starts to note TCP flows to `vips`. To be called while every balancer is among the next hops. */
 export async function openLedger({ routers, balancers }: Lab, vips: readonly string[]): Promise<Ledger> {
   const owner = new Map<string, string>()
-  for (const balancer of balancers) {
-    for (const address of await addressesOf(balancer)) owner.set(address, balancer.name)
-  }
-  const ports = new Map<string, string>()
+  for (const balancer of balancers) for (const mac of await macsOf(balancer)) owner.set(mac, balancer.name)
   for (const router of routers) {
-    for (const vip of vips) {
-      for (const { gateway, interface: name } of await nextHopsOf(router, vip)) {
-        const balancer = owner.get(gateway)
-        if (balancer !== undefined) ports.set(`${router.name} ${name}`, balancer)
-      }
-    }
-    await mustNft(router, ruleset(vips))
+    const hops = await Promise.all(vips.map((vip) => nextHopsOf(router, vip)))
+    await mustNft(router, ruleset(vips, new Set(hops.flat().map((hop) => hop.interface))))
   }
 
   return {
@@ -64,9 +57,9 @@ export async function openLedger({ routers, balancers }: Lab, vips: readonly str
       const flows = new Map<string, Set<string>>()
       for (const router of routers) {
         for (const family of ['v4', 'v6']) {
-          const { stdout } = await router.exec(['nft', '-j', 'list', 'set', 'inet', table, family])
-          for (const [name, address, port] of elements(stdout)) {
-            const balancer = ports.get(`${router.name} ${name}`)
+          const { stdout } = await router.exec(['nft', '-j', 'list', 'set', 'netdev', table, family])
+          for (const [mac, address, port] of elements(stdout)) {
+            const balancer = owner.get(mac)
             if (balancer === undefined) continue
             const key = flowKey(address, port)
             flows.set(key, (flows.get(key) ?? new Set()).add(balancer))
@@ -77,31 +70,35 @@ export async function openLedger({ routers, balancers }: Lab, vips: readonly str
     },
     clear: async () => {
       for (const router of routers) {
-        await mustNft(router, `flush set inet ${table} v4\nflush set inet ${table} v6\n`)
+        await mustNft(router, `flush set netdev ${table} v4\nflush set netdev ${table} v6\n`)
       }
     },
     close: async () => {
-      for (const router of routers) await router.exec(['nft', 'delete', 'table', 'inet', table])
+      for (const router of routers) await router.exec(['nft', 'delete', 'table', 'netdev', table])
     },
   }
 }
 
-function ruleset(vips: readonly string[]): string {
-  const of = (six: boolean): string => vips.filter((vip) => vip.includes(':') === six).join(', ')
-  const rule = (protocol: 'ip' | 'ip6', set: string, members: string): string =>
-    members === ''
+function ruleset(vips: readonly string[], interfaces: ReadonlySet<string>): string {
+  const rule = (protocol: 'ip' | 'ip6', set: string): string => {
+    const members = vips.filter((vip) => vip.includes(':') === (protocol === 'ip6')).join(', ')
+    return members === ''
       ? ''
-      : `${protocol} daddr { ${members} } meta l4proto tcp update @${set} { meta oif . ${protocol} saddr . tcp sport }`
-  return `table inet ${table}
-delete table inet ${table}
-table inet ${table} {
-  set v4 { typeof meta oif . ip saddr . tcp sport; flags dynamic; size 65536; }
-  set v6 { typeof meta oif . ip6 saddr . tcp sport; flags dynamic; size 65536; }
-  chain leaving {
-    type filter hook postrouting priority 0;
-    ${rule('ip', 'v4', of(false))}
-    ${rule('ip6', 'v6', of(true))}
+      : `${protocol} daddr { ${members} } meta l4proto tcp update @${set} { ether daddr . ${protocol} saddr . tcp sport }`
   }
+  const chains = [...interfaces].map(
+    (name) => `  chain leaving_${name.replace(/\W/g, '_')} {
+    type filter hook egress device "${name}" priority 0;
+    ${rule('ip', 'v4')}
+    ${rule('ip6', 'v6')}
+  }`,
+  )
+  return `table netdev ${table}
+delete table netdev ${table}
+table netdev ${table} {
+  set v4 { typeof ether daddr . ip saddr . tcp sport; flags dynamic; size 65536; }
+  set v6 { typeof ether daddr . ip6 saddr . tcp sport; flags dynamic; size 65536; }
+${chains.join('\n')}
 }
 `
 }
