@@ -147,6 +147,8 @@ export function obstacle(
     readonly draining: boolean
     readonly programmed: (vip: Ip) => boolean
     readonly isUp: (vip: Ip, backend: string) => boolean
+    /** Every backend has had time to prove itself (settle.ts). */
+    readonly settled: (vip: Ip) => boolean
   },
 ): string | undefined {
   if (observed.draining) return 'this node is draining'
@@ -155,6 +157,7 @@ export function obstacle(
     ({ name, weight, state }) => state === 'active' && weight > 0 && observed.isUp(vip.ip, name),
   )
   if (!usable) return 'no backend is healthy'
+  if (!observed.settled(vip.ip)) return 'waiting for the health of all backends'
   if (advertisementsOf(vip.pool, config, self).length === 0)
     return `no BGPAdvertisement selects the pool ${vip.pool} on this node`
   return undefined

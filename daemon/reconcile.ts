@@ -26,6 +26,7 @@ import {
   virtualServices,
 } from './desired.ts'
 import { retire, retireDelay, type Retired } from './retire.ts'
+import { settle, settleDeadline, type Settling } from './settle.ts'
 
 export type Planes = {
   readonly allocator: Allocator
@@ -79,6 +80,9 @@ export function createReconciler(planes: Planes, ports: ReconcilerPorts): Reconc
   let retired: readonly Retired[] = []
   let wanted: readonly VirtualService[] = []
   let warmUntil: Instant | undefined
+  let settling: Settling = new Map()
+  /** Settled VIPs whose tables of that moment are in the datapath. */
+  let ready: ReadonlySet<string> = new Set()
   let cancelTimer: Cancel = () => undefined
 
   const dirty = (): void => {
@@ -147,6 +151,9 @@ export function createReconciler(planes: Planes, ports: ReconcilerPorts): Reconc
       planes.forwarder.set([...wanted, ...retired.map(({ service }) => service)], datapathOptions(config))
     }
 
+    settling = settle(settling, targets, ({ vip, backend }) => isUp(vip, backend.name), now)
+    followSettled()
+
     const states = new Map(planes.forwarder.status().vips.map((each) => [formatIp(each.vip), each]))
     const programmed = (vip: Ip): boolean => states.get(formatIp(vip))?.programmed ?? false
     const obstacles = new Map<string, string>()
@@ -154,7 +161,12 @@ export function createReconciler(planes: Planes, ports: ReconcilerPorts): Reconc
     const peerNames = peers.map(({ name }) => name)
     planes.speaker.setPeers(peers)
     const announcements = served.flatMap((each) => {
-      const reason = obstacle(each, config, self, { draining, programmed, isUp })
+      const reason = obstacle(each, config, self, {
+        draining,
+        programmed,
+        isUp,
+        settled: (vip) => ready.has(formatIp(vip)),
+      })
       if (reason === undefined) return announcementsOf(each.vip, config, self, peerNames)
       obstacles.set(formatIp(each.vip.ip), reason)
       return []
@@ -165,9 +177,28 @@ export function createReconciler(planes: Planes, ports: ReconcilerPorts): Reconc
     // Also while it warms up: an agent that asked meanwhile must not be told to take its VIPs down.
     const services = [...next, ...retired.map(({ service }) => service)]
     last = { config, self, allocated: result, served, services, obstacles, problems }
-    const delays = [fullPassMs, retireDelay(retired, now, drainTimeMs), warming ? 100 : undefined]
+    const settleAt = settleDeadline(settling)
+    const delays = [
+      fullPassMs,
+      retireDelay(retired, now, drainTimeMs),
+      warming ? 100 : undefined,
+      settleAt === undefined ? undefined : settleAt - now,
+    ]
     const retry = allocationProblem === undefined ? undefined : retryMs
     cancelTimer = clock.after(Math.min(...[...delays, retry].filter((each) => each !== undefined)), dirty)
+  }
+
+  /** What has just settled waits for the datapath to hold the table that it settled with. */
+  const followSettled = (): void => {
+    const isSettled = (vip: string): boolean => settling.get(vip) === 'settled'
+    ready = new Set([...ready].filter(isSettled))
+    const fresh = [...settling.keys()].filter((vip) => isSettled(vip) && !ready.has(vip))
+    if (fresh.length === 0) return
+    const then = (): void => {
+      ready = new Set([...ready, ...fresh.filter(isSettled)])
+      dirty()
+    }
+    planes.forwarder.settled().then(then, then)
   }
 
   return {

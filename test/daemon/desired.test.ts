@@ -204,10 +204,11 @@ describe('desired state', () => {
   })
 
   it('announces a VIP only when the datapath holds it, a backend is healthy and the node stays', () => {
-    const good = { draining: false, programmed: () => true, isUp: () => true }
+    const good = { draining: false, programmed: () => true, isUp: () => true, settled: () => true }
     assert.equal(obstacle(first, config, self, good), undefined)
     assert.match(obstacle(first, config, self, { ...good, programmed: () => false }) ?? '', /datapath/)
     assert.match(obstacle(first, config, self, { ...good, isUp: () => false }) ?? '', /healthy/)
+    assert.match(obstacle(first, config, self, { ...good, settled: () => false }) ?? '', /waiting/)
     assert.match(obstacle(first, config, self, { ...good, draining: true }) ?? '', /draining/)
     assert.match(obstacle(first, { ...config, advertisements: [] }, self, good) ?? '', /BGPAdvertisement/)
     // be1 alone is active: that be2 answers does not help.
