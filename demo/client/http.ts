@@ -20,7 +20,10 @@ async function worker(): Promise<void> {
     const outcome = await requestOnce(target, { deadlineMs: order.deadlineMs, localPort })
     const { family } = target
     if (outcome.kind === 'lost') lost.push({ family, sentAtMs: outcome.sentAtMs, reason: outcome.reason })
-    else answers.push({ family, localPort: outcome.localPort, backend: outcome.backend })
+    else {
+      const { localAddress, localPort: port, backend } = outcome
+      answers.push({ family, localAddress, localPort: port, backend })
+    }
   }
 }
 

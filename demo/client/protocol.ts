@@ -34,7 +34,13 @@ export const steadyOrderSchema = z.object({
 /** `steady.ts`. */
 export type SteadyOrder = z.infer<typeof steadyOrderSchema>
 
-const answerSchema = z.object({ family: familySchema, localPort: z.number(), backend: z.string() })
+const answerSchema = z.object({
+  family: familySchema,
+  /** Absent where the socket was not connected. */
+  localAddress: z.string().optional(),
+  localPort: z.number(),
+  backend: z.string(),
+})
 const lostSchema = z.object({ family: familySchema, sentAtMs: z.number(), reason: z.string() })
 export type Answer = z.infer<typeof answerSchema>
 export type Lost = z.infer<typeof lostSchema>

@@ -9,6 +9,7 @@ export type Outcome =
       readonly kind: 'answered'
       readonly sentAtMs: number
       readonly backend: string
+      readonly localAddress: string
       readonly localPort: number
     }
   | { readonly kind: 'lost'; readonly sentAtMs: number; readonly reason: string }
@@ -39,7 +40,7 @@ export function requestOnce(
     })
     outgoing.on('response', (response) => {
       const chunks: Buffer[] = []
-      const from = response.socket.localPort ?? 0
+      const { localAddress = '', localPort: from = 0 } = response.socket
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', (error) => lost(error.message))
       response.on('end', () => {
@@ -47,7 +48,7 @@ export function requestOnce(
         const backend = /^\S+/.exec(Buffer.concat(chunks).toString())?.[0]
         if (response.statusCode !== 200) lost(`status ${response.statusCode ?? 0}`)
         else if (backend === undefined) lost('an empty answer')
-        else resolve({ kind: 'answered', sentAtMs, backend, localPort: from })
+        else resolve({ kind: 'answered', sentAtMs, backend, localAddress, localPort: from })
       })
     })
     outgoing.end()
