@@ -5,7 +5,6 @@ import { Command, InvalidArgumentError } from 'commander'
 import { renderHost } from '../forwarder/backend/render.ts'
 import { ExitCode } from './exit.ts'
 import { createSource, type BackendSources, sourceOptions, type SourceFlags } from './backend-source.ts'
-import { backendPorts, runBackendAgent } from './backend-run.ts'
 import { differences } from '../forwarder/backend/agent.ts'
 import { jsonOption } from './socket.ts'
 
@@ -45,6 +44,7 @@ export function backendCommand(sources: BackendSources): Command {
     .addHelpText('after', runHelp)
     .action(
       async (flags: SourceFlags & { stay?: true; interval: number; undo: string; logLevel: string }) => {
+        const { runBackendAgent } = await import('./backend-run.ts')
         process.exitCode = await runBackendAgent(flags, sources)
       },
     )
@@ -61,6 +61,7 @@ export function backendCommand(sources: BackendSources): Command {
     .addHelpText('after', checkHelp)
     .action(async (flags: SourceFlags & { undo: string; json?: true }) => {
       const bindings = await createSource(flags, sources).once()
+      const { backendPorts } = await import('./backend-run.ts')
       const { ports, close } = backendPorts(flags.undo)
       try {
         const found = await differences(bindings, ports)

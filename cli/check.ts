@@ -1,7 +1,6 @@
 // `torii check`: every problem of the documents, with its place; nothing is applied.
 
 import { Command } from 'commander'
-import { checkDocuments } from '../daemon/offline.ts'
 import { ExitCode } from './exit.ts'
 import { jsonOption } from './socket.ts'
 
@@ -16,6 +15,7 @@ export function checkCommand(): Command {
     .addOption(jsonOption())
     .addHelpText('after', help)
     .action(async (paths: readonly string[], options: { json?: true }) => {
+      const { checkDocuments } = await import('../daemon/offline.ts')
       const report = await checkDocuments(paths)
       if (options.json === true) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
       else {

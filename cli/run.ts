@@ -2,7 +2,6 @@
 
 import { hostname } from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { runDaemon } from '../daemon/daemon.ts'
 import { type LogLevel } from '../system/log.ts'
 import { socketOption } from './socket.ts'
 
@@ -56,6 +55,7 @@ export function runCommand(): Command {
     )
     .addHelpText('after', help)
     .action(async (options: Options) => {
+      const { runDaemon } = await import('../daemon/daemon.ts')
       process.exitCode = await runDaemon({
         configPaths: options.config,
         node: options.node,

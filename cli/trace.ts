@@ -3,7 +3,6 @@
 import { Command } from 'commander'
 import { callApi } from '../api/client.ts'
 import { type FlowQuery, traceSchema, type Trace } from '../api/types.ts'
-import { traceOffline } from '../daemon/offline.ts'
 import { ExitCode } from './exit.ts'
 import { parseFlow } from './flow.ts'
 import { jsonOption, socketOption } from './socket.ts'
@@ -55,7 +54,7 @@ export function traceCommand(): Command {
         const trace =
           options.config === undefined
             ? await callApi(options.socket, 'GET', `/v1/trace?${queryOf(flow)}`, traceSchema)
-            : await traceOffline(options.config, flow)
+            : await (await import('../daemon/offline.ts')).traceOffline(options.config, flow)
         process.stdout.write(options.json === true ? `${JSON.stringify(trace, null, 2)}\n` : render(trace))
         process.exitCode = trace.verdict === 'forward' ? ExitCode.done : ExitCode.no
       },
