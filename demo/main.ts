@@ -47,7 +47,7 @@ async function demo(options: Options): Promise<number> {
     services: () => services ?? missing('a VIP'),
     learned: (learned: Services) => (services = learned),
     deploy: async () => {
-      fabric = await deployFabric({ topology })
+      fabric = await deployFabric({ topology, ...(options.lab === undefined ? {} : { lab: options.lab }) })
       lab = labOf(fabric)
       return lab
     },
@@ -80,7 +80,8 @@ async function demo(options: Options): Promise<number> {
     if (options.json) process.stdout.write(summaryJson(results))
     if (options.keep && lab !== undefined) {
       kept = true
-      stream.write(keepText(lab, services))
+      lab.fabric.keep()
+      stream.write(keepText(lab, services, topology))
     }
     return outcome.failures.length === 0 ? 0 : 1
   } finally {

@@ -8,6 +8,8 @@ export type ScenarioName = (typeof scenarioNames)[number]
 export type Options = {
   readonly keep: boolean
   readonly json: boolean
+  /** Another name for the fabric, to run beside another demo. */
+  readonly lab: string | undefined
   readonly scenarios: readonly ScenarioName[]
 }
 
@@ -25,6 +27,7 @@ Options:
   --scenario NAME   only this failure: drain (a balancer leaves by SIGTERM), cut (a balancer is cut off without
                     warning), backend (a backend dies); all (the default)
   --keep            leave the fabric up and say how to poke at it
+  --lab NAME        another name for the fabric, to run beside another demo
   --json            the results as JSON on stdout, the table on stderr
   --help            this
 
@@ -39,6 +42,7 @@ export function parseOptions(args: readonly string[]): Parsed {
         keep: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
+        lab: { type: 'string' },
         scenario: { type: 'string', default: 'all' },
       },
     })
@@ -48,7 +52,7 @@ export function parseOptions(args: readonly string[]): Parsed {
       const expected = [...scenarioNames, 'all'].join(', ')
       return { kind: 'wrong', message: `found --scenario '${values.scenario}', expected one of ${expected}` }
     }
-    return { kind: 'run', options: { keep: values.keep, json: values.json, scenarios } }
+    return { kind: 'run', options: { keep: values.keep, json: values.json, lab: values.lab, scenarios } }
   } catch (error) {
     return { kind: 'wrong', message: error instanceof Error ? error.message : String(error) }
   }

@@ -84,11 +84,11 @@ describe("the demo's options", () => {
   it('are all scenarios unless one is named', () => {
     assert.deepEqual(parseOptions([]), {
       kind: 'run',
-      options: { keep: false, json: false, scenarios: ['drain', 'cut', 'backend'] },
+      options: { keep: false, json: false, lab: undefined, scenarios: ['drain', 'cut', 'backend'] },
     })
-    assert.deepEqual(parseOptions(['--keep', '--scenario', 'cut']), {
+    assert.deepEqual(parseOptions(['--keep', '--lab', 'mine', '--scenario', 'cut']), {
       kind: 'run',
-      options: { keep: true, json: false, scenarios: ['cut'] },
+      options: { keep: true, json: false, lab: 'mine', scenarios: ['cut'] },
     })
   })
 
