@@ -17,6 +17,7 @@ import {
 } from '../../system/ports.ts'
 import { systemSysctl } from '../../system/sysctl.ts'
 import { systemTcp } from '../../system/tcp.ts'
+import { serveCalls } from '../support/remote-calls.ts'
 
 const listeners = new Map<number, { readonly listener: TcpListener; readonly peers: Endpoint[] }>()
 let netlink: Netlink | undefined
@@ -129,25 +130,5 @@ const calls = {
 }
 
 export type Calls = typeof calls
-export type Call = { readonly id: number; readonly name: keyof Calls; readonly args: readonly unknown[] }
-export type Reply = {
-  readonly id: number
-  readonly value?: unknown
-  readonly error?: { readonly message: string; readonly name: string; readonly code?: unknown }
-}
 
-async function answer({ id, name, args }: Call): Promise<Reply> {
-  try {
-    const call = calls[name] as (...values: readonly unknown[]) => Promise<unknown>
-    return { id, value: await call(...args) }
-  } catch (error) {
-    if (!(error instanceof Error)) throw error
-    return { id, error: { message: error.message, name: error.name, code: Reflect.get(error, 'code') } }
-  }
-}
-
-if (process.send !== undefined) {
-  process.on('message', (call: Call) => void answer(call).then((reply) => process.send?.(reply)))
-  process.once('disconnect', () => process.exit(0))
-  process.send({ id: 0 })
-}
+serveCalls(calls)

@@ -1,9 +1,10 @@
 // Network namespaces for the tests of this folder, and processes of ours inside of them.
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import { type Call, type Calls, type Reply } from './inside.ts'
+import { ended, type Remote, startRemote } from '../support/remote-calls.ts'
+// As a type only: importing the module runs it.
+import type { Calls } from './inside.ts'
 
 export type Namespace = {
   readonly name: string
@@ -44,49 +45,13 @@ export function connectNamespaces(a: Namespace, b: Namespace, device = 'eth0'): 
   }
 }
 
-export type Inside = Calls & { readonly stop: () => Promise<void> }
+export type Inside = Remote<Calls> & { readonly stop: () => Promise<void> }
 
 /** A process in the namespace that answers the calls of inside.ts. */
-export async function startInside(namespace: Namespace): Promise<Inside> {
-  const script = join(import.meta.dirname, 'inside.ts')
-  const child = spawn('nsenter', [`--net=/run/netns/${namespace.name}`, process.execPath, script], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    serialization: 'advanced',
-  })
-  const waiting = new Map<number, (reply: Reply) => void>()
-  child.on('message', (reply: Reply) => {
-    waiting.get(reply.id)?.(reply)
-    waiting.delete(reply.id)
-  })
-  await once(child, 'message')
-  let serial = 0
-  const call = (name: Call['name'], args: readonly unknown[]): Promise<unknown> =>
-    new Promise((resolve, reject) => {
-      const id = (serial += 1)
-      waiting.set(id, (reply) => {
-        if (reply.error === undefined) resolve(reply.value)
-        else reject(Object.assign(new Error(reply.error.message), reply.error))
-      })
-      child.send({ id, name, args })
-    })
-  const stop = async (): Promise<void> => {
-    if (hasEnded(child)) return
-    const ended = once(child, 'exit')
-    child.disconnect()
-    await ended
-  }
-  return new Proxy({ stop } as Inside, {
-    get: (target, name) => {
-      if (name === 'stop') return target.stop
-      // Awaiting the proxy must not look like a promise.
-      if (typeof name === 'symbol' || name === 'then') return undefined
-      return (...args: unknown[]) => call(name as Call['name'], args)
-    },
-  })
-}
-
-function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null
+export function startInside(namespace: Namespace): Promise<Inside> {
+  return startRemote<Inside>(namespace.name, [join(import.meta.dirname, 'inside.ts')], (child) => ({
+    stop: () => ended(child, () => child.disconnect()),
+  }))
 }
 
 /** Waits until `condition` gives something other than false or undefined. */

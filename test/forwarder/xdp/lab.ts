@@ -4,14 +4,14 @@
 //                          └─b2── backend 2
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type DatapathOptions, type VirtualService } from '../../../forwarder/model.ts'
 import { ip } from '../../../net/ip.ts'
 import { connectNamespaces, createNamespace, type Namespace, until } from '../../system/namespace.ts'
-import type { NodeCalls, NodeReply } from './node.ts'
+import { ended, type Remote, startRemote } from '../../support/remote-calls.ts'
+import type { Calls } from './node.ts'
 
 export const vip4 = '192.0.2.10'
 export const vip6 = '2001:db8::10'
@@ -96,7 +96,7 @@ export function restored(backend: Namespace): number {
   return [...listing.matchAll(/counter packets (\d+)/g)].reduce((sum, [, count]) => sum + Number(count), 0)
 }
 
-export type NodeProcess = NodeCalls & {
+export type NodeProcess = Remote<Calls> & {
   readonly pid: number
   /** Without a word, as by the kernel. */
   readonly kill: () => Promise<void>
@@ -104,56 +104,17 @@ export type NodeProcess = NodeCalls & {
   readonly stop: () => Promise<void>
 }
 
-export async function startNode(
+export function startNode(
   { balancer, pins }: Pick<Lab, 'balancer' | 'pins'>,
   objectPath?: string,
 ): Promise<NodeProcess> {
   const script = join(import.meta.dirname, 'node.ts')
-  const child = spawn(
-    'nsenter',
-    [
-      `--net=/run/netns/${balancer.name}`,
-      ...[process.execPath, script, pins],
-      ...(objectPath === undefined ? [] : [objectPath]),
-    ],
-    { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' },
-  )
-  const waiting = new Map<number, (reply: NodeReply) => void>()
-  child.on('message', (reply: NodeReply) => {
-    waiting.get(reply.id)?.(reply)
-    waiting.delete(reply.id)
-  })
-  child.once('exit', () => {
-    for (const [id, settle] of waiting) settle({ id, error: 'the process has ended' })
-  })
-  await once(child, 'message')
-  let serial = 0
-  const call = (name: string, args: readonly unknown[]): Promise<unknown> =>
-    new Promise((resolve, reject) => {
-      const id = (serial += 1)
-      waiting.set(id, ({ value, error }) => (error === undefined ? resolve(value) : reject(new Error(error))))
-      child.send({ id, name, args })
-    })
-  const own = {
+  const argv = [script, pins, ...(objectPath === undefined ? [] : [objectPath])]
+  return startRemote<NodeProcess>(balancer.name, argv, (child) => ({
     pid: child.pid!,
     kill: () => ended(child, () => child.kill('SIGKILL')),
     stop: () => ended(child, () => child.disconnect()),
-  }
-  return new Proxy(own as NodeProcess, {
-    get: (target, name) => {
-      if (name in target) return target[name as keyof NodeProcess]
-      // Awaiting the proxy must not look like a promise.
-      if (typeof name === 'symbol' || name === 'then') return undefined
-      return (...args: unknown[]) => call(name, args)
-    },
-  })
-}
-
-async function ended(child: ChildProcess, end: () => void): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exit = once(child, 'exit')
-  end()
-  await exit
+  }))
 }
 
 export function serviceOf(change: Partial<VirtualService> = {}): VirtualService {

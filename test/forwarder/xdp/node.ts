@@ -7,6 +7,7 @@ import { type DatapathOptions, type Flow, type VirtualService } from '../../../f
 import { systemClock } from '../../../system/clock.ts'
 import { createLog } from '../../../system/log.ts'
 import { createNetlink } from '../../../system/netlink.ts'
+import { serveCalls } from '../../support/remote-calls.ts'
 
 const netlink = createNetlink()
 let changes = 0
@@ -38,27 +39,6 @@ const calls = {
   },
 }
 
-export type NodeCalls = {
-  readonly [K in keyof typeof calls]: (
-    ...args: Parameters<(typeof calls)[K]>
-  ) => Promise<Awaited<ReturnType<(typeof calls)[K]>>>
-}
-export type NodeCall = {
-  readonly id: number
-  readonly name: keyof typeof calls
-  readonly args: readonly unknown[]
-}
-export type NodeReply = { readonly id: number; readonly value?: unknown; readonly error?: string }
+export type Calls = typeof calls
 
-async function answer({ id, name, args }: NodeCall): Promise<NodeReply> {
-  try {
-    const call = calls[name] as (...values: readonly unknown[]) => unknown
-    return { id, value: await call(...args) }
-  } catch (error) {
-    return { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }
-  }
-}
-
-process.on('message', (call: NodeCall) => void answer(call).then((reply) => process.send?.(reply)))
-process.once('disconnect', () => process.exit(0))
-process.send?.({ id: 0 })
+serveCalls(calls)

@@ -1,12 +1,10 @@
 // The speaker and BIRD 2: the same story as with FRR in short, judged by birdc.
 
 import assert from 'node:assert/strict'
-import { type Family, ip } from '../../../net/ip.ts'
-import { prefix } from '../../../net/prefix.ts'
-import { type Announcement, type PeerConfig } from '../../../speaker/speaker.ts'
+import { type Family } from '../../../net/ip.ts'
 import { type Bird, startBird } from './bird.ts'
-import { addresses, createLink, eventually, type Link } from './link.ts'
-import { startTorii, type Torii } from './torii.ts'
+import { addresses, eventually } from './link.ts'
+import { peer, useRig, vip4, vip6 } from './rig.ts'
 
 const { torii: us, router } = addresses
 
@@ -21,52 +19,13 @@ function protocol(over: Family, lines = ''): string {
 }`
 }
 
-function peer(over: Family, more: Partial<PeerConfig> = {}): PeerConfig {
-  return {
-    name: 'tor',
-    localAsn: 65001,
-    peerAsn: 65002,
-    address: ip(router[over]),
-    routerId: us[4],
-    holdTimeMs: 9000,
-    connectTimeMs: 1000,
-    ebgpMultiHop: false,
-    passive: false,
-    families: [4, 6],
-    ...more,
-  }
-}
-
-const vip4: Announcement = {
-  prefix: prefix('198.51.100.1/32'),
-  communities: [(65001 << 16) | 100],
-  largeCommunities: [{ global: 65001, local1: 2, local2: 3 }],
-}
-const vip6: Announcement = { ...vip4, prefix: prefix('2001:db8::1/128') }
-
 describe('BGP with BIRD', function () {
   this.timeout(90_000)
-  let link: Link
-  let bird: Bird | undefined
-  let torii: Torii
-
-  beforeEach(async () => {
-    link = createLink()
-    torii = await startTorii(link.balancer)
-    await torii.setNextHops({ [`${us[4]} 6`]: ip(us[6]), [`${us[6]} 4`]: ip(us[4]) })
-  })
-
-  afterEach(async () => {
-    await torii.stop()
-    await bird?.stop()
-    bird = undefined
-    link.delete()
-  })
-
-  const start = async (lines: string): Promise<Bird> => (bird = await startBird(link, lines))
+  const rig = useRig(startBird)
+  const { start } = rig
   const established = (router: Bird): Promise<boolean> =>
     eventually('an established session', async () => {
-      const [status] = await torii.status()
+      const [status] = await rig.torii().status()
       return status?.state === 'established' && / Established/.test(router.birdc('show protocols tor'))
     })
   const route = (router: Bird, text: string): string => router.birdc(`show route all ${text}`)
@@ -75,8 +34,8 @@ describe('BGP with BIRD', function () {
     for (const passive of [false, true])
       it(`over IPv${over}, both families in it, ${passive ? 'BIRD' : 'we'} connecting`, async () => {
         const router = await start(protocol(over, passive ? '' : 'passive yes;'))
-        await torii.announce([vip4, vip6])
-        await torii.setPeers([peer(over, { passive })])
+        await rig.torii().announce([vip4, vip6])
+        await rig.torii().setPeers([peer(over, { passive })])
         await established(router)
         for (const [text, hop] of [
           ['198.51.100.1/32', us[4]],
@@ -92,45 +51,47 @@ describe('BGP with BIRD', function () {
           assert.match(shown, /BGP\.community: \(65001,100\)/)
           assert.match(shown, /BGP\.large_community: \(65001, 2, 3\)/)
         }
-        await torii.withdrawAll()
+        await rig.torii().withdrawAll()
         for (const text of ['198.51.100.1/32', '2001:db8::1/128'])
           await eventually(`BIRD to forget ${text}`, () => route(router, text).includes('Network not found'))
       })
 
   it('with a password; with a wrong one there is silence', async () => {
     const router = await start(protocol(4, 'password "secret"; passive yes;'))
-    await torii.setPeers([peer(4, { md5Password: 'wrong' })])
+    await rig.torii().setPeers([peer(4, { md5Password: 'wrong' })])
     await eventually('the reason', async () =>
-      /MD5 password differs/.test((await torii.status())[0]!.lastDown?.text ?? ''),
+      /MD5 password differs/.test((await rig.torii().status())[0]!.lastDown?.text ?? ''),
     )
-    await torii.setPeers([peer(4, { md5Password: 'secret' })])
+    await rig.torii().setPeers([peer(4, { md5Password: 'secret' })])
     await established(router)
   })
 
   it('sends everything again when BIRD asks', async () => {
     const router = await start(protocol(4).replaceAll(' import table;', ''))
-    await torii.announce([vip4, vip6])
-    await torii.setPeers([peer(4)])
+    await rig.torii().announce([vip4, vip6])
+    await rig.torii().setPeers([peer(4)])
     await established(router)
-    const sent = (await torii.status())[0]!.sent.updates
+    const sent = (await rig.torii().status())[0]!.sent.updates
     router.birdc('reload in tor')
     await eventually('two requests and their answers', async () => {
-      const [status] = await torii.status()
+      const [status] = await rig.torii().status()
       return status!.received.routeRefreshes === 2 && status!.sent.updates === sent + 2
     })
   })
 
   it('leaves and is left with Cease and a text', async () => {
     const router = await start(protocol(4))
-    await torii.setPeers([peer(4)])
+    await rig.torii().setPeers([peer(4)])
     await established(router)
     router.birdc('disable tor "new optics"')
     await eventually('BIRD’s reason', async () =>
-      /Administrative Shutdown: new optics$/.test((await torii.status())[0]!.lastErrorReceived?.text ?? ''),
+      /Administrative Shutdown: new optics$/.test(
+        (await rig.torii().status())[0]!.lastErrorReceived?.text ?? '',
+      ),
     )
     router.birdc('enable tor')
     await established(router)
-    await torii.close({ cease: true })
+    await rig.torii().close({ cease: true })
     await eventually('our reason', () =>
       /Received: Administrative shutdown/.test(router.birdc('show protocols all tor')),
     )
@@ -139,11 +100,11 @@ describe('BGP with BIRD', function () {
 
   it('is back after BIRD died and came back', async () => {
     const first = await start(protocol(4))
-    await torii.announce([vip4])
-    await torii.setPeers([peer(4)])
+    await rig.torii().announce([vip4])
+    await rig.torii().setPeers([peer(4)])
     await established(first)
     await first.stop()
-    await eventually('our end of it', async () => (await torii.status())[0]!.state !== 'established')
+    await eventually('our end of it', async () => (await rig.torii().status())[0]!.state !== 'established')
     const second = await start(protocol(4))
     await established(second)
     await eventually('BIRD to learn it again', () => route(second, '198.51.100.1/32').includes('BGP.as_path'))

@@ -1,14 +1,13 @@
 // The speaker and FRR 8.4, each in a namespace of its own: both ends' views of one session, judged by FRR's own output.
 
 import assert from 'node:assert/strict'
-import { type Family, ip } from '../../../net/ip.ts'
-import { prefix } from '../../../net/prefix.ts'
-import { type Announcement, type PeerConfig, type PeerStatus } from '../../../speaker/speaker.ts'
+import { type Family } from '../../../net/ip.ts'
+import { type Announcement, type PeerStatus } from '../../../speaker/speaker.ts'
 import { type Frr, startFrr } from './frr.ts'
-import { addresses, createLink, eventually, type Link } from './link.ts'
-import { startTorii, type Torii } from './torii.ts'
+import { addresses, eventually } from './link.ts'
+import { peer, useRig, vip4 as plain4, vip6 as plain6 } from './rig.ts'
 
-const { torii: us, router } = addresses
+const { torii: us } = addresses
 
 /** FRR's neighbour for our session over one family's addresses, with both address families in it. */
 function neighbour(over: Family, more: readonly string[] = [], families: readonly Family[] = [4, 6]): string {
@@ -26,28 +25,9 @@ function neighbour(over: Family, more: readonly string[] = [], families: readonl
   ].join('\n')
 }
 
-function peer(over: Family, more: Partial<PeerConfig> = {}): PeerConfig {
-  return {
-    name: `tor-v${over}`,
-    localAsn: 65001,
-    peerAsn: 65002,
-    address: ip(router[over]),
-    routerId: us[4],
-    holdTimeMs: 9000,
-    connectTimeMs: 1000,
-    ebgpMultiHop: false,
-    passive: false,
-    families: [4, 6],
-    ...more,
-  }
-}
-
-const vip4: Announcement = {
-  prefix: prefix('198.51.100.1/32'),
-  communities: [(65001 << 16) | 100, 0xffffff01],
-  largeCommunities: [{ global: 65001, local1: 2, local2: 3 }],
-}
-const vip6: Announcement = { ...vip4, prefix: prefix('2001:db8::1/128') }
+// Beside ours a well-known one, NO_EXPORT.
+const vip4: Announcement = { ...plain4, communities: [...plain4.communities, 0xffffff01] }
+const vip6: Announcement = { ...plain6, communities: vip4.communities }
 
 type FrrPath = {
   readonly aspath: { readonly string: string }
@@ -71,28 +51,13 @@ type FrrNeighbour = {
 
 describe('BGP with FRR', function () {
   this.timeout(90_000)
-  let link: Link
-  let frr: Frr | undefined
-  let torii: Torii
-
-  beforeEach(async () => {
-    link = createLink()
-    torii = await startTorii(link.balancer)
-    // What the daemon reads from the kernel: the other family's address of the session's interface.
-    await torii.setNextHops({ [`${us[4]} 6`]: ip(us[6]), [`${us[6]} 4`]: ip(us[4]) })
-  })
-
-  afterEach(async () => {
-    await torii.stop()
-    await frr?.stop()
-    frr = undefined
-    link.delete()
-  })
-
-  const start = async (lines: string): Promise<Frr> => (frr = await startFrr(link, lines))
+  const rig = useRig(startFrr)
+  const { start } = rig
   const established = async (over: Family, router: Frr): Promise<PeerStatus> => {
     const status = await eventually('an established session', async () =>
-      (await torii.status()).find(({ name, state }) => name === `tor-v${over}` && state === 'established'),
+      (await rig.torii().status()).find(
+        ({ name, state }) => name === `tor-v${over}` && state === 'established',
+      ),
     )
     await eventually('FRR to agree', () => stateOf(router, over).bgpState === 'Established')
     return status
@@ -110,14 +75,14 @@ describe('BGP with FRR', function () {
     eventually(`FRR to learn ${text}`, () => pathsOf(router, text)[0])
   const gone = (router: Frr, text: string): Promise<boolean> =>
     eventually(`FRR to forget ${text}`, () => pathsOf(router, text).length === 0)
-  const routes = (family: Family): string => link.router.run(`ip -${family} route`)
+  const routes = (family: Family): string => rig.link().router.run(`ip -${family} route`)
 
   for (const over of [4, 6] as const)
     for (const passive of [false, true])
       it(`over IPv${over}, both families in it, ${passive ? 'FRR' : 'we'} connecting`, async () => {
         const router = await start(neighbour(over, passive ? [] : ['passive']))
-        await torii.announce([vip4, vip6])
-        await torii.setPeers([peer(over, { passive })])
+        await rig.torii().announce([vip4, vip6])
+        await rig.torii().setPeers([peer(over, { passive })])
         const { established: session } = await established(over, router)
         assert.equal(session!.peerAsn, 65002)
         assert.equal(session!.peerRouterId, addresses.router[4])
@@ -141,43 +106,43 @@ describe('BGP with FRR', function () {
           'the kernel’s routes',
           () => routes(4).includes('198.51.100.1') && routes(6).includes('2001:db8::1'),
         )
-        await torii.announce([vip6])
+        await rig.torii().announce([vip6])
         await gone(router, '198.51.100.1/32')
         assert.equal(pathsOf(router, '2001:db8::1/128').length, 1)
-        await torii.withdrawAll()
+        await rig.torii().withdrawAll()
         await gone(router, '2001:db8::1/128')
         await eventually(
           'the kernel to follow',
           () => !routes(4).includes('198.51.100.1') && !routes(6).includes('2001:db8::1'),
         )
-        assert.deepEqual(await torii.advertisedBy(vip6.prefix), [])
+        assert.deepEqual(await rig.torii().advertisedBy(vip6.prefix), [])
       })
 
   it('over one session of each family, as balancers in our fabric have it', async () => {
     const router = await start(`${neighbour(4, [], [4])}\n${neighbour(6, [], [6])}`)
-    await torii.announce([vip4, vip6])
-    await torii.setPeers([peer(4, { families: [4] }), peer(6, { families: [6] })])
+    await rig.torii().announce([vip4, vip6])
+    await rig.torii().setPeers([peer(4, { families: [4] }), peer(6, { families: [6] })])
     await established(4, router)
     await established(6, router)
     assert.equal((await learnt(router, '198.51.100.1/32')).peer.peerId, us[4])
     assert.equal((await learnt(router, '2001:db8::1/128')).peer.peerId, us[6])
-    assert.deepEqual(await torii.advertisedBy(vip4.prefix), ['tor-v4'])
-    assert.deepEqual(await torii.advertisedBy(vip6.prefix), ['tor-v6'])
+    assert.deepEqual(await rig.torii().advertisedBy(vip4.prefix), ['tor-v4'])
+    assert.deepEqual(await rig.torii().advertisedBy(vip6.prefix), ['tor-v6'])
   })
 
   it('whichever end connects first, when both may', async () => {
     const router = await start(neighbour(4))
-    await torii.setPeers([peer(4, { listenPort: 179 })])
+    await rig.torii().setPeers([peer(4, { listenPort: 179 })])
     await established(4, router)
-    await torii.announce([vip4])
+    await rig.torii().announce([vip4])
     await learnt(router, '198.51.100.1/32')
     assert.equal(stateOf(router, 4).connectionsEstablished, 1)
   })
 
   it('inside one AS, with a local preference and an empty path', async () => {
     const router = await start(neighbour(4).replace('remote-as 65001', 'remote-as internal'))
-    await torii.setPeers([peer(4, { localAsn: 65002, peerAsn: 'internal' })])
-    await torii.announce([vip4, { ...vip6, localPref: 200 }])
+    await rig.torii().setPeers([peer(4, { localAsn: 65002, peerAsn: 'internal' })])
+    await rig.torii().announce([vip4, { ...vip6, localPref: 200 }])
     await established(4, router)
     const [four, six] = [await learnt(router, '198.51.100.1/32'), await learnt(router, '2001:db8::1/128')]
     assert.deepEqual([four.aspath.string, six.aspath.string], ['Local', 'Local'])
@@ -186,8 +151,8 @@ describe('BGP with FRR', function () {
 
   it('with a four-octet AS of ours', async () => {
     const router = await start(neighbour(4).replace('remote-as 65001', 'remote-as 4200000001'))
-    await torii.announce([vip4])
-    await torii.setPeers([peer(4, { localAsn: 4_200_000_001 })])
+    await rig.torii().announce([vip4])
+    await rig.torii().setPeers([peer(4, { localAsn: 4_200_000_001 })])
     await established(4, router)
     assert.equal((await learnt(router, '198.51.100.1/32')).aspath.string, '4200000001')
   })
@@ -195,26 +160,26 @@ describe('BGP with FRR', function () {
   for (const passive of [false, true])
     it(`with a password, ${passive ? 'FRR' : 'we'} connecting; with a wrong one there is silence`, async () => {
       const router = await start(neighbour(4, ['password secret', ...(passive ? [] : ['passive'])]))
-      await torii.announce([vip4])
-      await torii.setPeers([peer(4, { passive, md5Password: 'wrong' })])
+      await rig.torii().announce([vip4])
+      await rig.torii().setPeers([peer(4, { passive, md5Password: 'wrong' })])
       if (!passive)
         await eventually('the reason', async () =>
-          /MD5 password differs/.test((await torii.status())[0]!.lastDown?.text ?? ''),
+          /MD5 password differs/.test((await rig.torii().status())[0]!.lastDown?.text ?? ''),
         )
       else {
-        await eventually('FRR to try', () => link.router.run('ss -Htn state syn-sent').includes(us[4]))
-        assert.equal((await torii.status())[0]!.state, 'active')
+        await eventually('FRR to try', () => rig.link().router.run('ss -Htn state syn-sent').includes(us[4]))
+        assert.equal((await rig.torii().status())[0]!.state, 'active')
       }
       assert.equal(stateOf(router, 4).connectionsEstablished, 0)
-      await torii.setPeers([peer(4, { passive, md5Password: 'secret' })])
+      await rig.torii().setPeers([peer(4, { passive, md5Password: 'secret' })])
       await established(4, router)
       await learnt(router, '198.51.100.1/32')
     })
 
   it('sends everything again when FRR asks, and FRR counts nothing lost', async () => {
     const router = await start(neighbour(4))
-    await torii.announce([vip4, vip6])
-    await torii.setPeers([peer(4)])
+    await rig.torii().announce([vip4, vip6])
+    await rig.torii().setPeers([peer(4)])
     await established(4, router)
     await learnt(router, '198.51.100.1/32')
     await learnt(router, '2001:db8::1/128')
@@ -223,19 +188,19 @@ describe('BGP with FRR', function () {
     await eventually('one more UPDATE', () => stateOf(router, 4).messageStats['updatesRecv'] === before + 1)
     router.vtysh('clear bgp ipv6 unicast * soft in')
     await eventually('one more', () => stateOf(router, 4).messageStats['updatesRecv'] === before + 2)
-    const [status] = await torii.status()
+    const [status] = await rig.torii().status()
     assert.equal(status!.received.routeRefreshes, 2)
     assert.equal(pathsOf(router, '198.51.100.1/32').length, 1)
   })
 
   it('tells FRR that it leaves, and why', async () => {
     const router = await start(neighbour(4))
-    await torii.announce([vip4])
-    await torii.setPeers([peer(4)])
+    await rig.torii().announce([vip4])
+    await rig.torii().setPeers([peer(4)])
     await established(4, router)
     await learnt(router, '198.51.100.1/32')
-    await torii.withdrawAll()
-    await torii.close({ cease: true })
+    await rig.torii().withdrawAll()
+    await rig.torii().close({ cease: true })
     await eventually('FRR to hear it', () => stateOf(router, 4).lastErrorCodeSubcode === '0602')
     const seen = stateOf(router, 4)
     assert.equal(seen.lastNotificationReason, 'Cease/Administrative Shutdown')
@@ -245,68 +210,73 @@ describe('BGP with FRR', function () {
 
   it('hears that FRR leaves, and why', async () => {
     const router = await start(neighbour(4))
-    await torii.setPeers([peer(4)])
+    await rig.torii().setPeers([peer(4)])
     await established(4, router)
     router.vtysh('configure', 'router bgp 65002', `neighbor ${us[4]} shutdown message new optics`)
     await eventually('the reason', async () =>
       /^the neighbour sent Cease \/ Administrative Shutdown: new optics$/.test(
-        (await torii.status())[0]!.lastDown?.text ?? '',
+        (await rig.torii().status())[0]!.lastDown?.text ?? '',
       ),
     )
   })
 
   it('loses FRR by the hold timer when it hangs, and FRR us when we do', async () => {
     const router = await start(neighbour(4).replace('timers 3 9', 'timers 1 3'))
-    await torii.announce([vip4])
-    await torii.setPeers([peer(4, { holdTimeMs: 3000 })])
+    await rig.torii().announce([vip4])
+    await rig.torii().setPeers([peer(4, { holdTimeMs: 3000 })])
     const { established: session } = await established(4, router)
     assert.equal(session!.holdTimeMs, 3000)
     assert.equal(stateOf(router, 4).bgpTimerHoldTimeMsecs, 3000)
     router.freeze()
     await eventually('our hold timer', async () =>
-      /Hold Timer Expired/.test((await torii.status())[0]!.lastErrorSent?.text ?? ''),
+      /Hold Timer Expired/.test((await rig.torii().status())[0]!.lastErrorSent?.text ?? ''),
     )
     router.thaw()
     await established(4, router)
     await learnt(router, '198.51.100.1/32')
-    torii.freeze()
+    rig.torii().freeze()
     await gone(router, '198.51.100.1/32')
     // FRR gives the code of what it sent.
     assert.equal(stateOf(router, 4).lastErrorCodeSubcode, '0400')
-    torii.thaw()
+    rig.torii().thaw()
     await established(4, router)
     await learnt(router, '198.51.100.1/32')
   })
 
   it('is back, and tells everything again, after FRR died and came back', async () => {
     const router = await start(neighbour(4))
-    await torii.announce([vip4, vip6])
-    await torii.setPeers([peer(4)])
+    await rig.torii().announce([vip4, vip6])
+    await rig.torii().setPeers([peer(4)])
     await established(4, router)
     await router.killBgpd()
-    await eventually('our end of it', async () => (await torii.status())[0]!.state !== 'established')
+    await eventually('our end of it', async () => (await rig.torii().status())[0]!.state !== 'established')
     await router.startBgpd()
     await established(4, router)
     await learnt(router, '198.51.100.1/32')
     await learnt(router, '2001:db8::1/128')
-    assert.equal((await torii.status())[0]!.establishedCount, 2)
+    assert.equal((await rig.torii().status())[0]!.establishedCount, 2)
   })
 
   it('is told by FRR which AS it should have', async () => {
     const router = await start(neighbour(4).replace('remote-as 65001', 'remote-as 65099'))
-    await torii.setPeers([peer(4)])
+    await rig.torii().setPeers([peer(4)])
     await eventually('the reason', async () =>
-      /OPEN Message Error \/ Bad Peer AS/.test((await torii.status())[0]!.lastErrorReceived?.text ?? ''),
+      /OPEN Message Error \/ Bad Peer AS/.test(
+        (await rig.torii().status())[0]!.lastErrorReceived?.text ?? '',
+      ),
     )
     assert.notEqual(stateOf(router, 4).bgpState, 'Established')
   })
 
   it('tells FRR that it has not the AS it should', async () => {
     const router = await start(neighbour(4))
-    await torii.setPeers([peer(4, { peerAsn: 65098 })])
+    await rig.torii().setPeers([peer(4, { peerAsn: 65098 })])
     await eventually('FRR to hear it', () =>
       /NOTIFICATION: received from neighbor 10\.78\.0\.1 2\/2 /.test(router.log()),
     )
-    assert.match((await torii.status())[0]!.lastErrorSent!.text, /Bad Peer AS: AS 65002, expected 65098/)
+    assert.match(
+      (await rig.torii().status())[0]!.lastErrorSent!.text,
+      /Bad Peer AS: AS 65002, expected 65098/,
+    )
   })
 })

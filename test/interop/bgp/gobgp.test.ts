@@ -1,14 +1,12 @@
 // The speaker and GoBGP 3: the same story as with FRR in short, judged by gobgp's own output.
 
 import assert from 'node:assert/strict'
-import { type Family, ip } from '../../../net/ip.ts'
-import { prefix } from '../../../net/prefix.ts'
-import { type Announcement, type PeerConfig } from '../../../speaker/speaker.ts'
+import { type Family } from '../../../net/ip.ts'
 import { type GoBgp, startGoBgp } from './gobgp.ts'
-import { addresses, createLink, eventually, type Link } from './link.ts'
-import { startTorii, type Torii } from './torii.ts'
+import { addresses, eventually } from './link.ts'
+import { peer, useRig, vip4, vip6 } from './rig.ts'
 
-const { torii: us, router } = addresses
+const { torii: us } = addresses
 
 function neighbour(over: Family, lines: readonly string[] = [], transport: readonly string[] = []): string {
   return `[[neighbors]]
@@ -30,59 +28,20 @@ function neighbour(over: Family, lines: readonly string[] = [], transport: reado
       afi-safi-name = "ipv6-unicast"`
 }
 
-function peer(over: Family, more: Partial<PeerConfig> = {}): PeerConfig {
-  return {
-    name: 'tor',
-    localAsn: 65001,
-    peerAsn: 65002,
-    address: ip(router[over]),
-    routerId: us[4],
-    holdTimeMs: 9000,
-    connectTimeMs: 1000,
-    ebgpMultiHop: false,
-    passive: false,
-    families: [4, 6],
-    ...more,
-  }
-}
-
-const vip4: Announcement = {
-  prefix: prefix('198.51.100.1/32'),
-  communities: [(65001 << 16) | 100],
-  largeCommunities: [{ global: 65001, local1: 2, local2: 3 }],
-}
-const vip6: Announcement = { ...vip4, prefix: prefix('2001:db8::1/128') }
-
 describe('BGP with GoBGP', function () {
   this.timeout(90_000)
-  let link: Link
-  let gobgp: GoBgp | undefined
-  let torii: Torii
-
-  beforeEach(async () => {
-    link = createLink()
-    torii = await startTorii(link.balancer)
-    await torii.setNextHops({ [`${us[4]} 6`]: ip(us[6]), [`${us[6]} 4`]: ip(us[4]) })
-  })
-
-  afterEach(async () => {
-    await torii.stop()
-    await gobgp?.stop()
-    gobgp = undefined
-    link.delete()
-  })
-
-  const start = async (lines: string): Promise<GoBgp> => (gobgp = await startGoBgp(link, lines))
+  const rig = useRig(startGoBgp)
+  const { start } = rig
   const established = (): Promise<boolean> =>
-    eventually('an established session', async () => (await torii.status())[0]?.state === 'established')
+    eventually('an established session', async () => (await rig.torii().status())[0]?.state === 'established')
   const rib = (router: GoBgp, family: Family): string => router.gobgp('global', 'rib', '-a', `ipv${family}`)
 
   for (const over of [4, 6] as const)
     for (const passive of [false, true])
       it(`over IPv${over}, both families in it, ${passive ? 'GoBGP' : 'we'} connecting`, async () => {
         const router = await start(neighbour(over, [], passive ? [] : ['passive-mode = true']))
-        await torii.announce([vip4, vip6])
-        await torii.setPeers([peer(over, { passive })])
+        await rig.torii().announce([vip4, vip6])
+        await rig.torii().setPeers([peer(over, { passive })])
         await established()
         for (const [family, text, hop] of [
           [4, '198.51.100.1/32', us[4]],
@@ -98,7 +57,7 @@ describe('BGP with GoBGP', function () {
           assert.match(line, /Communities: 65001:100/)
           assert.match(line, /LargeCommunity: \[ ?65001:2:3\]/)
         }
-        await torii.withdrawAll()
+        await rig.torii().withdrawAll()
         await eventually('GoBGP to forget both', () =>
           [4, 6].every((family) => rib(router, family as Family).includes('Network not in table')),
         )
@@ -106,38 +65,38 @@ describe('BGP with GoBGP', function () {
 
   it('with a password; with a wrong one there is silence', async () => {
     await start(neighbour(4, ['auth-password = "secret"'], ['passive-mode = true']))
-    await torii.setPeers([peer(4, { md5Password: 'wrong' })])
+    await rig.torii().setPeers([peer(4, { md5Password: 'wrong' })])
     await eventually('the reason', async () =>
-      /MD5 password differs/.test((await torii.status())[0]!.lastDown?.text ?? ''),
+      /MD5 password differs/.test((await rig.torii().status())[0]!.lastDown?.text ?? ''),
     )
-    await torii.setPeers([peer(4, { md5Password: 'secret' })])
+    await rig.torii().setPeers([peer(4, { md5Password: 'secret' })])
     await established()
   })
 
   it('leaves and is left with Cease', async () => {
     const router = await start(neighbour(4))
-    await torii.announce([vip4])
-    await torii.setPeers([peer(4)])
+    await rig.torii().announce([vip4])
+    await rig.torii().setPeers([peer(4)])
     await established()
     router.gobgp('neighbor', us[4], 'disable')
     await eventually('GoBGP’s reason', async () =>
-      /Cease \/ Administrative Shutdown/.test((await torii.status())[0]!.lastErrorReceived?.text ?? ''),
+      /Cease \/ Administrative Shutdown/.test((await rig.torii().status())[0]!.lastErrorReceived?.text ?? ''),
     )
     router.gobgp('neighbor', us[4], 'enable')
     await established()
     await eventually('GoBGP to learn it', () => rib(router, 4).includes('198.51.100.1/32'))
-    await torii.close({ cease: true })
+    await rig.torii().close({ cease: true })
     await eventually('our reason in its log', () => /torii is shutting down/.test(router.output()))
     await eventually('GoBGP to forget it', () => !rib(router, 4).includes('198.51.100.1/32'))
   })
 
   it('is back after GoBGP died and came back', async () => {
     const first = await start(neighbour(4))
-    await torii.announce([vip4])
-    await torii.setPeers([peer(4)])
+    await rig.torii().announce([vip4])
+    await rig.torii().setPeers([peer(4)])
     await established()
     await first.stop()
-    await eventually('our end of it', async () => (await torii.status())[0]!.state !== 'established')
+    await eventually('our end of it', async () => (await rig.torii().status())[0]!.state !== 'established')
     const second = await start(neighbour(4))
     await established()
     await eventually('GoBGP to learn it again', () => rib(second, 4).includes('198.51.100.1/32'))

@@ -6,6 +6,7 @@ import { type Prefix } from '../../../net/prefix.ts'
 import { systemClock } from '../../../system/clock.ts'
 import { type Log } from '../../../system/ports.ts'
 import { systemTcp } from '../../../system/tcp.ts'
+import { serveCalls } from '../../support/remote-calls.ts'
 import {
   type Announcement,
   createSpeaker,
@@ -51,20 +52,5 @@ const calls = {
 }
 
 export type Calls = typeof calls
-export type Call = { readonly id: number; readonly name: keyof Calls; readonly args: readonly unknown[] }
-export type Reply = { readonly id: number; readonly value?: unknown; readonly error?: string }
 
-async function answer({ id, name, args }: Call): Promise<Reply> {
-  try {
-    const call = calls[name] as (...values: readonly unknown[]) => unknown
-    return { id, value: await call(...args) }
-  } catch (error) {
-    return { id, error: error instanceof Error ? error.message : String(error) }
-  }
-}
-
-if (process.send !== undefined) {
-  process.on('message', (call: Call) => void answer(call).then((reply) => process.send?.(reply)))
-  process.once('disconnect', () => process.exit(0))
-  process.send({ id: 0 })
-}
+serveCalls(calls)
