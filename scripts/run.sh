@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs one of the package's commands with the pinned Node, after its set-up. Usage: run.sh demo|test|check|bench [ARG...]
+# Runs one of the package's commands with the pinned Node, after its set-up. Usage: run.sh demo|test|check [ARG...]
 set -eu
 cd "$(dirname "$0")/.."
 command=$1
@@ -16,7 +16,6 @@ test)
   case " $*" in *" test/"*) ;; *) set -- "$@" 'test/**/*.test.ts' ;; esac
   exec mocha "$@"
   ;;
-bench) exec node bench/main.ts "$@" ;;
 check)
   tsc -p .
   eslint --cache --cache-location build/eslint.cache .
@@ -25,7 +24,7 @@ check)
   exec mocha 'test/architecture/**/*.test.ts'
   ;;
 *)
-  echo "run.sh: unknown command '$command': demo, test, check or bench" >&2
+  echo "run.sh: unknown command '$command': demo, test or check" >&2
   exit 2
   ;;
 esac

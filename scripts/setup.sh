@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes a bare machine able to run `npm run demo`, `npm test`, `npm run check` and `npm run build`:
 # distribution packages, npm packages, the native addon and the BPF objects. Idempotent; does nothing the second
-# time. Usage: setup.sh demo|test|check|bench|build
+# time. Usage: setup.sh demo|test|check|build
 set -eu
 cd "$(dirname "$0")/.."
 purpose=${1:-test}
@@ -11,15 +11,15 @@ say() { echo "torii setup: $*" >&2; }
 build="gcc libc6-dev clang llvm libbpf-dev"
 fabric="iproute2 ethtool nftables libbpf1 frr iputils-ping procps util-linux"
 case $purpose in
-demo | bench) packages="$build $fabric" ;;
+demo) packages="$build $fabric" ;;
 test) packages="$build $fabric tshark bird2 gobgpd" ;;
 check) packages="$build clang-format" ;;
 build) packages="$build" ;;
-*) say "unknown purpose '$purpose': demo, test, check, bench or build"; exit 2 ;;
+*) say "unknown purpose '$purpose': demo, test, check or build"; exit 2 ;;
 esac
 
 case $purpose in
-demo | test | bench)
+demo | test)
   if [ "$(id -u)" -ne 0 ]; then
     echo "torii: npm run $purpose needs root (network namespaces, XDP): run it as root, for example with sudo" >&2
     exit 1
